@@ -1,0 +1,17 @@
+"""The application's registration with Django."""
+
+from django.apps import AppConfig
+from django.core.checks import register
+
+from applog.checks import check_logs_folder
+
+
+class ApplogConfig(AppConfig):
+    """The project's log."""
+
+    name = "applog"
+    verbose_name = "Log"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        register(check_logs_folder)

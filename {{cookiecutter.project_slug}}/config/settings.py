@@ -1,0 +1,232 @@
+"""Settings of the project, read top to bottom; what differs between machines comes from the environment or .env."""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env, validate
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+IS_WINDOWS = sys.platform.startswith("win")
+
+# Environment: a variable of the process wins over the same one in .env. .env.example lists them all.
+# https://github.com/sloria/environs#readme
+
+env = Env()
+env.read_env(BASE_DIR / ".env", recurse=False)
+not_empty = validate.Length(min=1, error="must not be empty")
+not_negative = validate.Range(min=0, error="must be 0 or more")
+
+# Core
+# https://docs.djangoproject.com/en/{{ cookiecutter.django_version }}/howto/deployment/checklist/
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", validate=not_empty)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[], subcast=str.strip)
+if not (DEBUG or ALLOWED_HOSTS):
+    message = 'Environment variable "ALLOWED_HOSTS" not set; it is needed unless DEBUG is on'
+    raise ImproperlyConfigured(message)
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[], subcast=str.strip)
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+ASGI_APPLICATION = "config.asgi.application"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "applog",
+    "users",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+# % if cookiecutter.django_version == "5.2"
+    "csp.middleware.CSPMiddleware",
+# % else
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+# % endif
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Database: SQLite unless DATABASE_URL names another.
+# https://docs.djangoproject.com/en/{{ cookiecutter.django_version }}/ref/databases/
+
+DATABASE = env.dj_db_url("DATABASE_URL", default="sqlite:///db.sqlite3", conn_max_age=60, conn_health_checks=True)
+if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
+    if DATABASE["NAME"] != ":memory:":
+        DATABASE["NAME"] = BASE_DIR / DATABASE["NAME"]
+    # Readers and one writer side by side; a second writer waits, for up to 20 seconds, instead of failing.
+    DATABASE["OPTIONS"] = {
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+    }
+DATABASES = {"default": DATABASE}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Users and passwords
+# https://docs.djangoproject.com/en/{{ cookiecutter.django_version }}/topics/auth/customizing/
+
+AUTH_USER_MODEL = "users.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# Language and time; TIME_ZONE also decides when midnight is for the log files.
+# https://docs.djangoproject.com/en/{{ cookiecutter.django_version }}/topics/i18n/
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "{{ cookiecutter.time_zone }}"
+USE_I18N = True
+USE_TZ = True
+
+# Static files, served by WhiteNoise
+# https://whitenoise.readthedocs.io/en/stable/django.html
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_STORAGE = "CompressedStaticFilesStorage" if DEBUG else "CompressedManifestStaticFilesStorage"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": f"whitenoise.storage.{STATICFILES_STORAGE}"},
+}
+
+# E-mail: printed to the console while DEBUG is on.
+# https://docs.djangoproject.com/en/{{ cookiecutter.django_version }}/topics/email/
+
+# % if cookiecutter.django_version == "5.2"
+EMAIL_BACKEND = f"django.core.mail.backends.{'console' if DEBUG else 'smtp'}.EmailBackend"
+EMAIL_HOST = env.str("EMAIL_HOST", default="localhost")
+EMAIL_PORT = env.int("EMAIL_PORT", default=25)
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=False)
+# % else
+SMTP = {
+    "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+    "OPTIONS": {
+        "host": env.str("EMAIL_HOST", default="localhost"),
+        "port": env.int("EMAIL_PORT", default=25),
+        "username": env.str("EMAIL_HOST_USER", default=""),
+        "password": env.str("EMAIL_HOST_PASSWORD", default=""),
+        "use_tls": env.bool("EMAIL_USE_TLS", default=False),
+    },
+}
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"} if DEBUG else SMTP}
+# % endif
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="webmaster@localhost")
+
+# Security: everything over HTTPS unless DEBUG is on. Raise the HSTS time once the site has proved itself.
+# https://docs.djangoproject.com/en/{{ cookiecutter.django_version }}/topics/security/
+
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
+SECURE_REDIRECT_EXEMPT = [r"^health/$"]
+PROXY_HEADER = env.list("SECURE_PROXY_SSL_HEADER", default=None, validate=validate.Length(equal=2))
+SECURE_PROXY_SSL_HEADER = tuple(PROXY_HEADER) if PROXY_HEADER else None
+SECURE_HSTS_SECONDS = 0 if DEBUG else env.int("SECURE_HSTS_SECONDS", default=3600, validate=not_negative)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SESSION_COOKIE_SECURE = not DEBUG
+CSRF_COOKIE_SECURE = not DEBUG
+CSP = {
+    "default-src": ["'self'"],
+    "img-src": ["'self'", "data:"],
+    "base-uri": ["'none'"],
+    "form-action": ["'self'"],
+    "frame-ancestors": ["'none'"],
+}
+# % if cookiecutter.django_version == "5.2"
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": CSP}
+
+# % else
+SECURE_CSP = CSP
+
+# % endif
+# Logging: every record once on the console and once in logs/django.log; what concerns security also in
+# logs/security.log. Windows rotates by size, every other system at midnight.
+# https://docs.djangoproject.com/en/{{ cookiecutter.django_version }}/topics/logging/
+
+LOGS_DIR = BASE_DIR / "logs"
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
+LOG_FILES_CHOICES = ["rotate", "off"] if IS_WINDOWS else ["rotate", "watch", "off"]
+LOG_FILES = env.str("LOG_FILES", default="rotate", validate=validate.OneOf(LOG_FILES_CHOICES))
+if LOG_FILES == "watch":
+    ROTATION: dict[str, Any] = {"class": "logging.handlers.WatchedFileHandler"}
+elif IS_WINDOWS:
+    ROTATION = {
+        "class": "logging.handlers.RotatingFileHandler",
+        "maxBytes": env.int("LOG_MAX_BYTES", default=10_485_760, validate=not_negative),
+        "backupCount": env.int("LOG_BACKUP_COUNT", default=10, validate=not_negative),
+    }
+else:
+    ROTATION = {
+        "class": "logging.handlers.TimedRotatingFileHandler",
+        "when": "midnight",
+        "backupCount": env.int("LOG_BACKUP_DAYS", default=90, validate=not_negative),
+    }
+
+with contextlib.suppress(OSError):
+    LOGS_DIR.mkdir(exist_ok=True)
+# Where nothing can be written the project starts all the same; the system check applog.W001 says so.
+FILES_ON = LOG_FILES != "off" and LOGS_DIR.is_dir() and os.access(LOGS_DIR, os.W_OK | os.X_OK)
+FILE_OPTIONS = {**ROTATION, "formatter": "text", "encoding": "utf-8", "delay": True}
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"require_debug_false": {"()": "django.utils.log.RequireDebugFalse"}},
+    "formatters": {"text": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "text"},
+        "file": {**FILE_OPTIONS, "filename": LOGS_DIR / "django.log"},
+        "security_file": {**FILE_OPTIONS, "filename": LOGS_DIR / "security.log"},
+        "mail_admins": {
+            "class": "django.utils.log.AdminEmailHandler",
+            "filters": ["require_debug_false"],
+            "level": "ERROR",
+        },
+    },
+    "root": {"handlers": ["console", "file"] if FILES_ON else ["console"], "level": LOG_LEVEL},
+    # Django gives these loggers handlers of its own; without them each record takes the root logger's, once.
+    "loggers": {
+        "django": {"handlers": ["mail_admins"], "level": LOG_LEVEL},
+        "django.server": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
+        "django.security": {"handlers": ["security_file"] if FILES_ON else [], "level": LOG_LEVEL},
+    },
+}

@@ -1,0 +1,50 @@
+"""What several tests share."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+Manage = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Copy the project without .env and logs, so that a test may start it and spoil its files."""
+    copy = tmp_path / "project"
+    for name in ("applog", "config", "static", "templates", "users"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "manage.py", copy)
+    (copy / "staticfiles").mkdir()
+    return copy
+
+
+@pytest.fixture
+def manage(project: Path) -> Manage:
+    """Return a function that runs manage.py of the copy, in a process of its own as its users do."""
+
+    def run(*arguments: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
+        variables = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "LOG_FILES": "rotate",
+            "PYTHONDEVMODE": "1",
+            "PYTHONUTF8": "1",
+            "PYTHONWARNINGS": "error",
+            **environment,
+        }
+        return subprocess.run(
+            [sys.executable, str(project / "manage.py"), *arguments],
+            env={name: value for name, value in variables.items() if value is not None},
+            cwd=project.parent,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+
+    return run

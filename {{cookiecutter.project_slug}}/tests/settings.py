@@ -1,0 +1,20 @@
+"""The project's settings as they are in production, but for what a test on any machine cannot have."""
+
+import os
+import secrets
+
+os.environ |= {
+    "ALLOWED_HOSTS": "testserver",
+    "DEBUG": "false",
+    # Records of the tests belong to pytest, not into the developer's log files.
+    "LOG_FILES": "off",
+    "SECRET_KEY": secrets.token_urlsafe(50),
+    "SECURE_SSL_REDIRECT": "false",
+}
+
+from config.settings import *  # noqa: F403
+
+# Without collectstatic there is no manifest.
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
+MIDDLEWARE.remove("whitenoise.middleware.WhiteNoiseMiddleware")  # noqa: F405
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -1,0 +1,87 @@
+"""The log, as the running project writes it."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Manage
+
+DAY = 24 * 60 * 60  # seconds
+
+
+def log(logger: str, level: str, message: str) -> tuple[str, ...]:
+    """Return the arguments of manage.py that make the running project log one record."""
+    return "shell", "-c", f"import logging; logging.getLogger({logger!r}).{level}({message!r})"
+
+
+@pytest.mark.parametrize("debug", ["true", "false"])
+@pytest.mark.parametrize(
+    ("logger", "in_security_log"),
+    [("shop.orders", 0), ("django.request", 0), ("django.server", 0), ("django.security.csrf", 1)],
+)
+def test_a_record_arrives_once_everywhere(
+    project: Path, manage: Manage, debug: str, logger: str, in_security_log: int
+) -> None:
+    """A record lost, or printed twice, makes every other one doubtful."""
+    result = manage(*log(logger, "info", "grüße"), DEBUG=debug)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("grüße") == 1
+    assert (project / "logs/django.log").read_text(encoding="utf-8").count("grüße") == 1
+    security = project / "logs/security.log"
+    assert (security.read_text(encoding="utf-8").count("grüße") if security.exists() else 0) == in_security_log
+
+
+def test_the_log_rotates(project: Path, manage: Manage) -> None:
+    """Without rotation the disk fills; without the old file its records are gone."""
+    small = {"LOG_MAX_BYTES": "10"}
+    manage(*log("shop", "info", "first"), **small)
+    yesterday = time.time() - DAY
+    os.utime(project / "logs/django.log", (yesterday, yesterday))
+    result = manage(*log("shop", "info", "second"), **small)
+    assert "Traceback" not in result.stderr
+    current = project / "logs/django.log"
+    [rotated] = [file for file in current.parent.glob("django.log.*") if not file.name.endswith(".lock")]
+    assert "second" in current.read_text(encoding="utf-8")
+    assert "first" in rotated.read_text(encoding="utf-8")
+
+
+def test_log_files_can_be_off(project: Path, manage: Manage) -> None:
+    """In a container the platform collects the console; files would only fill the layer."""
+    result = manage(*log("shop", "info", "hello"), LOG_FILES="off")
+    assert "hello" in result.stderr
+    assert list((project / "logs").iterdir()) == []
+
+
+def test_the_project_starts_without_its_log_folder(project: Path, manage: Manage) -> None:
+    """A log that cannot be written must not take the site down, but must not go unnoticed either."""
+    (project / "logs").write_text("not a folder", encoding="utf-8")
+    result = manage(*log("shop", "info", "hello"))
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("hello") == 1
+    check = manage("check")
+    assert check.returncode == 0
+    assert "applog.W001" in check.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ALLOWED_HOSTS", None),
+        ("DATABASE_URL", "nonsense"),
+        ("DEBUG", "perhaps"),
+        ("LOG_FILES", "sometimes"),
+        ("LOG_LEVEL", "LOUD"),
+        ("LOG_MAX_BYTES" if sys.platform == "win32" else "LOG_BACKUP_DAYS", "-1"),
+        ("SECRET_KEY", None),
+        ("SECRET_KEY", ""),
+    ],
+)
+def test_a_bad_variable_stops_the_start_with_a_sentence(manage: Manage, variable: str, value: str | None) -> None:
+    """A traceback of thirty lines hides what a word in .env would mend."""
+    result = manage("check", **{variable: value})
+    assert result.returncode == 1
+    [sentence] = result.stderr.splitlines()
+    assert f'"{variable}"' in sentence
