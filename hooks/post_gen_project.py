@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import secrets
 import shlex
 import shutil
@@ -100,12 +99,11 @@ def write_for_owner(path, text):
 
 
 def restrict_to_user(path):
-    """Give a file on Windows, where a mode says nothing of who may read it, an access list with its user alone."""
+    """Leave a file on Windows, where its mode says nothing of who may read it, to its user alone."""
     try:
-        user = subprocess.run(["whoami", "/user", "/fo", "csv", "/nh"], capture_output=True, check=True)
-        sid = re.search(rb"S-1-[\d-]+", user.stdout)[0].decode()
-        subprocess.run(["icacls", path, "/inheritance:r", "/grant:r", f"*{sid}:F"], capture_output=True, check=True)
-    except (OSError, TypeError, subprocess.CalledProcessError) as error:
+        user = "{USERDOMAIN}\\{USERNAME}".format_map(os.environ)
+        subprocess.run(["icacls", path, "/inheritance:r", "/grant:r", f"{user}:F"], capture_output=True, check=True)
+    except (KeyError, OSError, subprocess.CalledProcessError) as error:
         print(f"Warning: other users of this computer may be able to read {path} ({error}).", file=sys.stderr)
 
 

@@ -27,6 +27,9 @@ REQUIREMENTS = {
     "dj_database_url", "django", "django_csp", "django_stubs", "environs", "gunicorn", "mypy", "psycopg", "pytest",
     "pytest_django", "ruff", "tzdata", "whitenoise",
 }  # fmt: skip
+# sys.stdlib_module_names leaves the package of Python's own tests out.
+STANDARD_LIBRARY = {"test", *(module.lower() for module in sys.stdlib_module_names)}
+KEYWORDS = {word.lower() for word in (*keyword.kwlist, *keyword.softkwlist)}
 # Names that the time zone database of one machine has and that of the next has not.
 LOCAL_ZONES = {"Factory", "localtime"}
 # Embeddings, overrides and isolates make text read otherwise than it is stored: https://trojansource.codes
@@ -62,11 +65,11 @@ def slug_problem(slug):
     if len(slug) > SLUG_MAX_LENGTH:
         return f"The project slug has {len(slug)} characters; type one of at most {SLUG_MAX_LENGTH}."
     reasons = {
-        "is a Python keyword": keyword.iskeyword(slug) or keyword.issoftkeyword(slug) or keyword.iskeyword(name),
+        "is a Python keyword": name in KEYWORDS,
         "is a name that Windows keeps for a device": name in WINDOWS_DEVICES,
         "is a folder or module of the project itself": name in OWN_NAMES,
         "is the name of a package that the project installs": name in REQUIREMENTS,
-        "is a module of Python's standard library": name in {module.lower() for module in sys.stdlib_module_names},
+        "is a module of Python's standard library": name in STANDARD_LIBRARY,
     }
     for reason, applies in reasons.items():
         if applies:

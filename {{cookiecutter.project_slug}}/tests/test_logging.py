@@ -36,7 +36,7 @@ def test_a_record_arrives_once_everywhere(
 
 def test_the_log_rotates(project: Path, manage: Manage) -> None:
     """Without rotation the disk fills; without the old file its records are gone."""
-    small = {"LOG_MAX_BYTES": "10"}
+    small = {"LOG_MAX_BYTES": "60"}
     manage(*log("shop", "info", "first"), **small)
     yesterday = time.time() - DAY
     os.utime(project / "logs/django.log", (yesterday, yesterday))

@@ -1,21 +1,25 @@
 """The site's own pages."""
 
+import django
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.views.defaults import bad_request, permission_denied, server_error
+from pytest_django.fixtures import SettingsWrapper
 
 from tests.conftest import Manage
 
 
-@pytest.mark.django_db
-def test_the_landing_page_says_where_the_logs_are(client: Client) -> None:
-    """The first page that a developer sees must work, and under the content security policy."""
+@pytest.mark.parametrize("debug", [True, False])
+def test_only_a_developer_is_told_about_the_system(client: Client, settings: SettingsWrapper, debug: bool) -> None:
+    """The first page must work for its developer, and must not tell strangers which versions run here."""
+    settings.DEBUG = debug
     response = client.get(reverse("home"))
     assert response.status_code == 200
     assert "default-src 'self'" in response.headers["Content-Security-Policy"]
-    assert b"records go to the console" in response.content
+    assert (b"records go to the console" in response.content) is debug
+    assert (django.get_version().encode() in response.content) is debug
 
 
 @pytest.mark.django_db

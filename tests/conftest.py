@@ -1,0 +1,173 @@
+"""What several tests share: the template's choices, a bake, an environment to run it in, a PostgreSQL server."""
+
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from filelock import FileLock
+
+ROOT = Path(__file__).resolve().parent.parent
+QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+CHOICES = {key: value for key, value in QUESTIONS.items() if isinstance(value, list) and not key.startswith("_")}
+COMBINATIONS = [dict(zip(CHOICES, values, strict=True)) for values in itertools.product(*CHOICES.values())]
+OLDEST_PYTHON = {"5.2": (3, 11), "6.1": (3, 12)}
+
+
+def pairwise():
+    """Choose combinations, the richest first, until each pair of answers stands together in one of them."""
+
+    def pairs(combination):
+        return set(itertools.combinations(combination.items(), 2))
+
+    missing = set().union(*map(pairs, COMBINATIONS))
+    while missing:
+        best = max(COMBINATIONS, key=lambda combination: len(missing & pairs(combination)))
+        missing -= pairs(best)
+        yield best
+
+
+def name_of(combination):
+    """Name a combination in a test's id."""
+    return "-".join(combination.values())
+
+
+@pytest.fixture
+def bake(cookies):
+    """Return a function that generates a project from answers and returns its folder."""
+
+    def generate(**answers):
+        result = cookies.bake(extra_context=answers)
+        if result.exception:
+            raise result.exception
+        return result.project_path
+
+    return generate
+
+
+def run(*command, cwd, env=None, **options):
+    """Run a command, let the test fail with its output when it fails, and return what it printed."""
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**os.environ, "PYTHONUTF8": "1", **(env or {})},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        **options,
+    )
+    assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def python_for(django_version):
+    """Find a Python that this Django runs on: the one of these tests, or another that uv knows."""
+    if sys.version_info[:2] >= OLDEST_PYTHON[django_version]:
+        return sys.executable
+    wanted = ">={}.{}".format(*OLDEST_PYTHON[django_version])
+    found = subprocess.run(
+        ["uv", "python", "find", "--no-project", wanted],
+        env={key: value for key, value in os.environ.items() if key != "UV_PYTHON"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.strip() or None
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory, worker_id):
+    """Return a folder that all workers of this run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
+
+
+@pytest.fixture(scope="session")
+def environment(cookies_session, shared_folder):
+    """Return a function that gives the Python of an environment with all that any bake for a Django version needs."""
+
+    def make(django_version):
+        python = python_for(django_version)
+        if python is None:
+            pytest.skip(f"Django {django_version} needs a newer Python than this one, and uv finds none")
+        folder = shared_folder / f"environment-{django_version}"
+        with FileLock(f"{folder}.lock"):
+            if not folder.exists():
+                answers = {"django_version": django_version, "database": "postgresql"}
+                project = cookies_session.bake(extra_context=answers).project_path
+                run("uv", "sync", "--quiet", "--all-groups", "--python", python, cwd=project)
+                # Renamed only when it is whole; its Python finds its packages from wherever it lies.
+                (project / ".venv").rename(folder)
+        return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+    return make
+
+
+def postgresql_programs():
+    """Find the folder of PostgreSQL's server programs, which Debian does not put on the PATH."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    if found := shutil.which("initdb"):
+        folders.append(Path(found).resolve().parent)
+    return next((folder for folder in folders if (folder / "initdb").exists()), None)
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """Start a PostgreSQL server of this worker's own and return what it takes to reach it."""
+    programs = postgresql_programs()
+    if programs is None or os.name == "nt":
+        pytest.skip("no PostgreSQL server programs are installed here")
+    # The server refuses to run as root.
+    user = {"user": "nobody", "group": "nogroup"} if os.geteuid() == 0 else {}
+    with tempfile.TemporaryDirectory(prefix="pg") as name:
+        folder = Path(name)
+        data = folder / "data"
+        if user:
+            shutil.chown(folder, **user)
+        run(programs / "initdb", "-D", data, "-U", "tests", "--auth=trust", "-E", "UTF8", "-N", cwd=folder, **user)
+        port = free_port()
+        with (folder / "server.log").open("w", encoding="utf-8") as log:
+            server = subprocess.Popen(
+                [programs / "postgres", "-D", data, "-p", str(port), "-k", "", "-c", "fsync=off"],
+                stdout=log, stderr=log, cwd=folder, **user,
+            )  # fmt: skip
+        try:
+            reach = ["-h", "127.0.0.1", "-p", str(port), "-U", "tests"]
+            wait_for(
+                lambda: (
+                    subprocess.run([programs / "pg_isready", *reach], capture_output=True, check=False).returncode == 0
+                )
+            )  # noqa: E501
+
+            def create(database):
+                run(programs / "createdb", *reach, database, cwd=folder)
+                return f"postgresql://tests@127.0.0.1:{port}/{database}"
+
+            yield SimpleNamespace(create=create)
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def free_port():
+    """Return a port that nobody listens on."""
+    import socket  # noqa: PLC0415  used by few tests
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_for(condition, seconds=60):
+    """Wait until a condition holds, and fail when it does not in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds} s in vain"
+        time.sleep(0.1)
