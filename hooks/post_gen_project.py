@@ -31,12 +31,12 @@ def unchosen_files(answers):
 
 def remove(project, name):
     """Remove a file and the folders that are empty without it; one that holds something else stays."""
-    file = project / name
-    file.unlink(missing_ok=True)
-    for folder in file.relative_to(project).parents:
-        if folder == Path() or any((project / folder).iterdir()):
+    (project / name).unlink(missing_ok=True)
+    for folder in list(Path(name).parents)[:-1]:
+        try:
+            (project / folder).rmdir()
+        except OSError:
             return
-        (project / folder).rmdir()
 
 
 def make_logs_folder(project):

@@ -28,15 +28,30 @@ def pairwise():
         return set(itertools.combinations(combination.items(), 2))
 
     missing = set().union(*map(pairs, COMBINATIONS))
+    chosen = []
     while missing:
-        best = max(COMBINATIONS, key=lambda combination: len(missing & pairs(combination)))
-        missing -= pairs(best)
-        yield best
+        chosen.append(max(COMBINATIONS, key=lambda combination: len(missing & pairs(combination))))
+        missing -= pairs(chosen[-1])
+    return chosen
 
 
 def name_of(combination):
     """Name a combination in a test's id."""
     return "-".join(combination.values())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cookiecutter_config(tmp_path_factory):
+    """Keep the tests away from the developer's own defaults and replays of cookiecutter."""
+    folder = tmp_path_factory.mktemp("config")
+    config = folder / "config.yaml"
+    config.write_text(
+        json.dumps({"cookiecutters_dir": str(folder / "templates"), "replay_dir": str(folder / "replay")}),
+        encoding="utf-8",
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COOKIECUTTER_CONFIG", str(config))
+        yield
 
 
 @pytest.fixture

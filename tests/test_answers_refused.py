@@ -28,7 +28,7 @@ def control(question, code):
 def slug_cases():
     """Give each bad slug with its sentence."""
     for slug in (
-        "", " ", ".", "..", "a/b", "/tmp/evil", "../evil", "a\\b", "C:evil", "my-project", "my project", "1abc", "2048",
+        "", " ", ".", "..", "a/b", "/no/evil", "../evil", "a\\b", "C:evil", "my-project", "my project", "1abc", "2048",
         "_private", "dunder_", "möbel", "名前", "a.b", "a$b", "a;b", "~", "-rf", "a|b", "{{ x }}", "İx", "\u212aelvin",
     ):  # fmt: skip
         yield slug, f'The project slug "{slug}" {NO_IDENTIFIER}'
@@ -105,7 +105,7 @@ def refuse(tmp_path, capfd, answers):
     """Generate with these answers, prove that it is refused and nothing written, and return what stderr got."""
     raw = {key: "{% raw %}" + text + "{% endraw %}" for key, text in answers.items()}
     with pytest.raises(FailedHookException):
-        cookiecutter(str(ROOT), no_input=True, extra_context=raw, output_dir=tmp_path / "out", default_config=True)
+        cookiecutter(str(ROOT), no_input=True, extra_context=raw, output_dir=tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
     return capfd.readouterr().err
 
@@ -181,6 +181,6 @@ def test_the_names_of_all_requirements_are_refused(bake):
         )
         project = tomllib.loads(text)
         groups = [project["project"]["dependencies"], *project["dependency-groups"].values()]
-        for requirement in sum(groups, []):
+        for requirement in (requirement for group in groups for requirement in group):
             name = requirement.replace("-", "_").partition("[")[0].partition(">")[0].partition("~")[0]
             assert template_answers.rules.slug_problem(name), name

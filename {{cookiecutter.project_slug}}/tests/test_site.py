@@ -3,19 +3,18 @@
 import django
 import pytest
 from django.contrib.auth import get_user_model
-from django.test import Client, RequestFactory
+from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
 from django.views.defaults import bad_request, permission_denied, server_error
-from pytest_django.fixtures import SettingsWrapper
 
 from tests.conftest import Manage
 
 
 @pytest.mark.parametrize("debug", [True, False])
-def test_only_a_developer_is_told_about_the_system(client: Client, settings: SettingsWrapper, debug: bool) -> None:
+def test_only_a_developer_is_told_about_the_system(client: Client, debug: bool) -> None:
     """The first page must work for its developer, and must not tell strangers which versions run here."""
-    settings.DEBUG = debug
-    response = client.get(reverse("home"))
+    with override_settings(DEBUG=debug):
+        response = client.get(reverse("home"))
     assert response.status_code == 200
     assert "default-src 'self'" in response.headers["Content-Security-Policy"]
     assert (b"records go to the console" in response.content) is debug

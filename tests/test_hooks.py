@@ -1,0 +1,145 @@
+"""What the hooks do around the rendering, on this machine and on stranger ones."""
+
+import os
+import runpy
+import shlex
+import shutil
+import stat
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT, run
+
+POST_HOOK = ROOT / "hooks" / "post_gen_project.py"
+HOOK = runpy.run_path(str(POST_HOOK))
+
+
+def environment_of(project):
+    """Read .env."""
+    lines = (project / ".env").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+
+
+def test_each_project_has_a_secret_of_its_own(bake):
+    """A key that two projects share signs the one's sessions for the other."""
+    first, second = (environment_of(bake())["SECRET_KEY"] for _ in range(2))
+    assert first != second
+    assert len(first) >= 50
+
+
+def test_postgresql_gets_a_password_of_its_own(bake):
+    """A password that stands in a template is known to everybody."""
+    first, second = (environment_of(bake(database="postgresql")) for _ in range(2))
+    assert first["POSTGRES_PASSWORD"] in first["DATABASE_URL"]
+    assert first["POSTGRES_PASSWORD"] != second["POSTGRES_PASSWORD"]
+
+
+def test_the_secret_is_for_its_owner_only(bake):
+    """Another user of the machine must not read the key."""
+    path = bake() / ".env"
+    if os.name == "nt":
+        entries = run("icacls", path, cwd=path.parent).splitlines()
+        assert os.environ["USERNAME"].lower() in entries[0].lower()
+        assert not entries[1].strip(), entries
+    else:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_secret_and_the_logs_are_not_committed(bake):
+    """A key that was pushed once has to be changed everywhere."""
+    project = bake()
+    (project / "logs" / "django.log").write_text("x", encoding="utf-8")
+    run("git", "init", "--quiet", cwd=project)
+    assert run("git", "check-ignore", ".env", "logs/django.log", cwd=project).split() == [".env", "logs/django.log"]
+
+
+def test_a_secret_in_use_is_kept(tmp_path, bake):
+    """Generating again over a project must not sign everybody out."""
+    project = bake()
+    before = (project / ".env").read_text(encoding="utf-8")
+    run(
+        sys.executable, "-m", "cookiecutter", "--no-input", "--overwrite-if-exists", "-o", project.parent, ROOT,
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert (project / ".env").read_text(encoding="utf-8") == before
+
+
+@pytest.mark.parametrize("platform", ["win32", "linux", "darwin", "freebsd14", "plan9"])
+def test_the_rotation_of_this_system_is_named(platform):
+    """Who generates on one system and deploys on another should know what to expect."""
+    sentence = HOOK["rotation"](platform)
+    assert ("10 MiB" in sentence) is (platform == "win32")
+    assert ("at midnight" in sentence) is (platform != "win32")
+    assert sentence.startswith("Warning:") is (platform == "plan9")
+
+
+def test_an_unknown_system_gets_a_warning_and_a_project(tmp_path, bake):
+    """A system that nobody thought of may well work."""
+    project = bake()
+    (project / ".env").unlink()
+    answers = '{"ci": "none", "containers": "no", "database": "sqlite"}'
+    hook = tmp_path / "hook.py"
+    source = POST_HOOK.read_text(encoding="utf-8").replace("{{ cookiecutter | tojson }}", answers)
+    hook.write_text(source.replace("import sys\n", "import sys\nsys.platform = 'plan9'\n", 1), encoding="utf-8")
+    printed = run(sys.executable, hook, cwd=project)
+    assert "Warning: plan9" in printed
+    assert (project / ".env").exists()
+    assert not (project / "deploy").exists()
+
+
+def test_what_the_user_added_to_a_folder_stays(tmp_path, bake):
+    """Removing what was not chosen must not remove what somebody wrote."""
+    project = bake()
+    own = project / "deploy" / "own.txt"
+    own.write_text("mine", encoding="utf-8")
+    run(
+        sys.executable, "-m", "cookiecutter", "--no-input", "--overwrite-if-exists", "-o", project.parent, ROOT,
+        "containers=no", "ci=none", cwd=tmp_path,
+    )  # fmt: skip
+    assert [path.name for path in own.parent.iterdir()] == ["own.txt"]
+    assert not (project / ".github").exists()
+
+
+def test_generation_needs_no_network_git_or_uv(tmp_path):
+    """A plane, a locked-down office, a bare container: the template must work there."""
+    printed = run(
+        sys.executable, "-m", "cookiecutter", "--no-input", ROOT, cwd=tmp_path,
+        env={"PATH": "", "HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"},
+    )  # fmt: skip
+    assert "python -m pip install uv" in printed
+    assert (tmp_path / "my_project" / "logs").is_dir()
+
+
+def test_the_printed_commands_work_from_any_path(tmp_path, environment):
+    """The first thing that a user does is to copy these two lines."""
+    folder = tmp_path / "Mein Prüf Ördner $x"
+    folder.mkdir()
+    printed = run(sys.executable, "-m", "cookiecutter", "--no-input", "-o", folder, ROOT, cwd=tmp_path)
+    commands = [line.strip() for line in printed.splitlines() if line.startswith("  uv run")]
+    assert [command.rpartition(" ")[2] for command in commands] == ["migrate", "runserver"]
+    project = folder / "my_project"
+    if os.name != "nt":
+        assert shlex.split(commands[0])[3] == str(project)
+    else:
+        assert f'"{project}"' in commands[0]
+    python = environment("5.2")
+    shutil.copytree(python.parent.parent, project / ".venv", symlinks=True)
+    subprocess.run(commands[0].replace("uv run", "uv run --no-sync"), shell=True, check=True, cwd=tmp_path)  # noqa: S602
+    assert (project / "db.sqlite3").exists()
+
+
+def test_a_generation_that_fails_half_way_leaves_nothing(tmp_path):
+    """Half a project looks like a whole one until the day it matters."""
+    template = tmp_path / "template"
+    shutil.copytree(ROOT, template, ignore=shutil.ignore_patterns(".venv", ".git", "*_cache", "__pycache__"))
+    (template / "{{cookiecutter.project_slug}}" / "logs").write_text("where the folder should be", encoding="utf-8")
+    out = tmp_path / "out"
+    done = subprocess.run(
+        [sys.executable, "-m", "cookiecutter", "--no-input", "-o", out, template],
+        capture_output=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    [sentence] = done.stderr.splitlines()
+    assert "make the folder writable and generate it again" in sentence
+    assert list(out.iterdir()) == []

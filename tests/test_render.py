@@ -1,0 +1,90 @@
+"""What is generated: each combination of the choices, rendered and looked at without running it."""
+
+import ast
+import json
+import re
+import subprocess
+import tomllib
+
+import pytest
+import yaml
+from conftest import COMBINATIONS, ROOT, name_of
+
+EVERYWHERE = {
+    ".editorconfig", ".env", ".env.example", ".gitattributes", ".gitignore", ".pre-commit-config.yaml", "LICENSE",
+    "README.md", "manage.py", "pyproject.toml",
+    *(f"applog/{name}.py" for name in ("__init__", "apps", "checks", "files")),
+    *(f"config/{name}.py" for name in ("__init__", "asgi", "settings", "urls", "views", "wsgi")),
+    *(f"users/{name}.py" for name in ("__init__", "admin", "apps", "models")),
+    *(f"users/migrations/{name}.py" for name in ("__init__", "0001_initial")),
+    *(f"templates/{name}.html" for name in ("400", "403", "404", "500", "base", "home")),
+    "static/favicon.svg", "static/site.css",
+    *(f"tests/{name}.py" for name in ("__init__", "conftest", "settings", "test_logging", "test_site")),
+}  # fmt: skip
+FILES_OF = {
+    ("ci", "github"): {".github/workflows/ci.yml"},
+    ("ci", "gitlab"): {".gitlab-ci.yml"},
+    ("containers", "yes"): {".dockerignore", "deploy/Dockerfile", "deploy/compose.yaml"},
+}
+# https://learn.microsoft.com/windows/win32/fileio/naming-a-file#naming-conventions
+WINDOWS_HOSTILE = re.compile(r'[<>:"|?*\\]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
+UNRENDERED = re.compile(r"cookiecutter[.\[]|\{% (raw|endraw)|^\s*# % ", re.MULTILINE)
+PARSERS = {".toml": tomllib.loads, ".yaml": yaml.safe_load, ".yml": yaml.safe_load, ".py": ast.parse}
+
+
+def files_in(project):
+    """List the files of a project by their path within it."""
+    return {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("answers", COMBINATIONS, ids=name_of)
+def test_each_combination_is_whole_and_clean(bake, answers):
+    """A combination that nobody tried is the one that a user chooses."""
+    project = bake(**answers)
+    files = files_in(project)
+    assert files == EVERYWHERE.union(*(FILES_OF.get(answer, ()) for answer in answers.items()))
+    folders = [path for path in project.rglob("*") if path.is_dir() and path.name != "logs"]
+    assert all(any(folder.iterdir()) for folder in folders), "an empty folder is left"
+
+    for name in files:
+        assert len(name) < 100
+        assert not any(WINDOWS_HOSTILE.search(part) for part in name.split("/")), name
+        text = (project / name).read_bytes().decode("utf-8")
+        assert "\r" not in text, name
+        assert text == "" or (text.endswith("\n") and not text.endswith("\n\n")), f"{name} does not end in one newline"
+        assert "\n\n\n\n" not in text, name
+        assert not UNRENDERED.search(text), f"{name} is not rendered"
+        if parse := PARSERS.get((project / name).suffix):
+            parse(text)
+
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run(["ruff", *command, project], capture_output=True, encoding="utf-8", check=False)
+        assert done.returncode == 0, done.stdout
+
+
+def test_the_project_is_small(bake):
+    """Whoever starts a project wants to have read it by the evening."""
+    project = bake()
+    assert len(files_in(project) - {".env"}) <= 40
+    assert len((project / "config/settings.py").read_text(encoding="utf-8").splitlines()) < 220
+
+
+def test_the_unrendered_project_is_python(bake):
+    """Editors and linters of this repository read the template's own files as they lie there."""
+    template = ROOT / "{{cookiecutter.project_slug}}"
+    for path in template.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        strings = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+        jinja = [text for text in strings if "{{" in text or "{%" in text]
+        assert jinja == (["{{ cookiecutter.time_zone }}"] if path.name == "settings.py" else [])
+    rules = bake() / "pyproject.toml"
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run(["ruff", *command, "--config", rules, template], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+
+def test_each_question_has_a_prompt_for_people():
+    """A question such as "containers" alone says nothing."""
+    questions = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+    asked = {key for key in questions if not key.startswith("_")}
+    assert set(questions["__prompts__"]) == asked

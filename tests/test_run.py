@@ -1,0 +1,118 @@
+"""The generated project, run as its user runs it."""
+
+import os
+import re
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+from conftest import free_port, name_of, pairwise, run, wait_for
+
+PRODUCTION = {"DEBUG": "false", "SECRET_KEY": "k3Yz" * 8 + "0123456789abcdefghij", "ALLOWED_HOSTS": "localhost"}
+
+
+def fetch(url):
+    """Return the status and the body of a page, whatever the status."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310  our own server
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+    except OSError:
+        return None, ""
+
+
+@pytest.fixture
+def serve():
+    """Return a function that starts runserver and returns its address and what it prints."""
+    servers = []
+
+    def start(python, project, env=None):
+        port = free_port()
+        console = project.parent / "console.txt"
+        with console.open("w", encoding="utf-8") as output:
+            server = subprocess.Popen(
+                [python, project / "manage.py", "runserver", "--noreload", str(port)],
+                cwd=project.parent, stdout=output, stderr=output,
+                env={**os.environ, **(env or {}), "PYTHONUTF8": "1", "PYTHONWARNINGS": "error"},
+            )  # fmt: skip
+        servers.append(server)
+        address = f"http://127.0.0.1:{port}"
+
+        def answers():
+            assert server.poll() is None, console.read_text(encoding="utf-8")
+            return fetch(f"{address}/health/")[0] == 200
+
+        wait_for(answers)
+        return address, console
+
+    yield start
+    for server in servers:
+        server.send_signal(signal.SIGTERM)
+        server.wait()
+
+
+@pytest.mark.parametrize("answers", pairwise(), ids=name_of)
+def test_each_pair_of_answers_runs(bake, environment, request, serve, answers):
+    """What renders need not run: here it is checked, migrated, tested by its own tests, and served."""
+    python = environment(answers["django_version"])
+    project = bake(**answers)
+    env = {}
+    if answers["database"] == "postgresql":
+        database = "baked_" + re.sub(r"\W", "_", name_of(answers)).lower()
+        env["DATABASE_URL"] = request.getfixturevalue("postgresql").create(database)
+    manage = [python, "-W", "error", project / "manage.py"]
+
+    run(*manage, "check", "--deploy", "--fail-level", "WARNING", cwd=project.parent, env=env | PRODUCTION)
+    run(*manage, "makemigrations", "--check", cwd=project.parent, env=env)
+    run(*manage, "migrate", "--verbosity", "0", cwd=project.parent, env=env)
+    run(python, "-m", "pytest", cwd=project, env=env | {"PYTHONDEVMODE": "1"})
+
+    address, console = serve(python, project, env)
+    pages = {path: fetch(address + path) for path in ("/", "/admin/login/", "/static/site.css", "/no-such-page")}
+    assert {path: status for path, (status, _) in pages.items()} == {
+        "/": 200, "/admin/login/": 200, "/static/site.css": 200, "/no-such-page": 404,
+    }  # fmt: skip
+    assert "logs/django.log" in pages["/"][1]
+    assert {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[answers["database"]] in pages["/"][1]
+    for log in (console, project / "logs" / "django.log"):
+        # The server logs a request after it has answered it.
+        wait_for(lambda log=log: '"GET /no-such-page HTTP/1.1" 404' in log.read_text(encoding="utf-8"))
+        text = log.read_text(encoding="utf-8")
+        assert text.count('"GET /admin/login/ HTTP/1.1" 200') == 1
+        assert text.count("Not Found: /no-such-page") == 1
+
+
+@pytest.mark.parametrize("django_version", ["5.2", "6.1"])
+def test_types_are_right(bake, environment, django_version):
+    """A project that begins with red type errors never gets to green."""
+    run(environment(django_version), "-m", "mypy", ".", cwd=bake(django_version=django_version))
+
+
+@pytest.mark.parametrize("missing", ["SECRET_KEY", "ALLOWED_HOSTS"])
+def test_production_refuses_to_start_without(bake, environment, missing):
+    """A server with a guessable key, or for any host name, must not come up at all."""
+    project = bake()
+    (project / ".env").unlink()
+    variables = {key: value for key, value in {**os.environ, **PRODUCTION}.items() if key != missing}
+    done = subprocess.run(
+        [environment("5.2"), project / "manage.py", "check"],
+        env=variables, capture_output=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    [sentence] = done.stderr.splitlines()
+    assert sentence.startswith(f'Environment variable "{missing}" not set')
+
+
+def test_a_host_name_that_is_not_ours_is_recorded(bake, environment, serve):
+    """Probes for other hosts are what the security log is for."""
+    project = bake()
+    address, console = serve(environment("5.2"), project, {"ALLOWED_HOSTS": "127.0.0.1"})
+    request = urllib.request.Request(f"{address}/", headers={"Host": "evil.example"})  # noqa: S310
+    assert fetch(request)[0] == 400
+    for log in (console, project / "logs" / "django.log", project / "logs" / "security.log"):
+        text = log.read_text(encoding="utf-8")
+        assert text.count("django.security.DisallowedHost Invalid HTTP_HOST header: 'evil.example'") == 1, text
