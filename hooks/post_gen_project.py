@@ -4,10 +4,7 @@ import json
 import os
 import secrets
 import shlex
-import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 ANSWERS = r"""
@@ -48,8 +45,9 @@ def make_logs_folder(project):
     """
     logs = project / "logs"
     logs.mkdir(exist_ok=True)
-    with tempfile.TemporaryFile(dir=logs) as file:
-        file.write(b"x")
+    probe = logs / ".probe"
+    probe.write_bytes(b"x")
+    probe.unlink()
 
 
 def rotation(platform):
@@ -100,6 +98,8 @@ def write_for_owner(path, text):
 
 def restrict_to_user(path):
     """Leave a file on Windows, where its mode says nothing of who may read it, to its user alone."""
+    import subprocess  # noqa: PLC0415  no other system needs it
+
     try:
         user = "{USERDOMAIN}\\{USERNAME}".format_map(os.environ)
         subprocess.run(["icacls", path, "/inheritance:r", "/grant:r", f"{user}:F"], capture_output=True, check=True)
@@ -132,11 +132,9 @@ def main():
     except OSError as error:
         sys.exit(f"The project cannot be finished ({error}); make the folder writable and generate it again.")
     print(rotation(sys.platform))
-    print(f"{project.name} is ready. Next:")
     if answers["database"] == "postgresql":
-        print("  (start PostgreSQL first; DATABASE_URL in .env says where it is expected)")
-    if not shutil.which("uv"):
-        print("  python -m pip install uv")
+        print("PostgreSQL is expected where DATABASE_URL in .env says.")
+    print(f"{project.name} is ready. Next, with uv (pip install uv):")
     for command in next_commands(project):
         print(f"  {command}")
 

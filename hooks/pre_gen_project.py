@@ -5,7 +5,7 @@ import keyword
 import re
 import sys
 import unicodedata
-from difflib import get_close_matches
+from pathlib import Path
 
 ANSWERS = r"""
 {{ cookiecutter | tojson }}
@@ -87,21 +87,30 @@ def email_problem(answers):
     return None
 
 
+def time_zones():
+    """Return the names of the IANA database, from the package tzdata, which cookiecutter installs, or the system."""
+    try:
+        import tzdata  # noqa: PLC0415  not everywhere
+    except ImportError:
+        from zoneinfo import available_timezones  # noqa: PLC0415
+
+        return available_timezones() - LOCAL_ZONES
+    return set(Path(tzdata.__file__).with_name("zones").read_text(encoding="utf-8").split()) - LOCAL_ZONES
+
+
 def time_zone_problem(answers):
     """Refuse a time zone that the IANA database does not have in exactly this spelling, as file systems differ."""
     zone = answers["time zone"]
-    if zone == "UTC":
-        return None
-    from zoneinfo import available_timezones  # noqa: PLC0415  reads a folder of 600 files, which UTC does not need
-
-    zones = available_timezones() - LOCAL_ZONES
+    zones = time_zones()
     if zone in zones:
         return None
     if not zones and re.fullmatch(r"[A-Z][\w+-]*(/[A-Z][\w+-]*)*", zone, re.ASCII):
-        return None  # A Windows without the package tzdata; Django looks again when the project starts.
+        return None  # Nothing to compare with; Django looks again when the project starts.
     spellings = {known.rpartition("/")[2].lower(): known for known in zones}
     spellings |= {known.lower(): known for known in zones}
     wanted = zone.strip().lower().replace(" ", "_")
+    from difflib import get_close_matches  # noqa: PLC0415  a good answer need not wait for it
+
     close = get_close_matches(wanted, spellings, cutoff=0.5) or ["utc", "europe/berlin", "america/new_york"]
     nearest = ", ".join(dict.fromkeys(spellings[spelling] for spelling in close))
     return f'The time zone "{zone}" is unknown; type a name of the IANA database, perhaps {nearest}.'

@@ -159,7 +159,7 @@ def postgresql():
                 lambda: (
                     subprocess.run([programs / "pg_isready", *reach], capture_output=True, check=False).returncode == 0
                 )
-            )  # noqa: E501
+            )
 
             def create(database):
                 run(programs / "createdb", *reach, database, cwd=folder)

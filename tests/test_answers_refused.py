@@ -65,7 +65,8 @@ def slug_cases():
 
 EMAILS = (
     "", "x", "you@", "@example.com", "you@localhost", "a b@example.com", "you@example..com", "you@-example.com",
-    "you@@example.com", "You <you@example.com>", "you@example.com,me@example.com", ".you@example.com", '"you"@example.com',
+    "you@@example.com", "You <you@example.com>", "you@example.com,me@example.com", ".you@example.com",
+    '"you"@example.com',
 )  # fmt: skip
 TIME_ZONES = {
     "": "UTC",
@@ -97,8 +98,9 @@ CASES = [
         ({"description": text}, control("description", f"{ord(text):04X}"))
         for text in ("\x1b", "\x7f", "\x85", "\u2028", "\u2029", "\u2066")
     ),
-    *(({key: " "}, f"The {key.replace('_', ' ')} is empty; type at least one letter.") for key in ("project_name", "author_name")),
-]  # fmt: skip
+    ({"project_name": " "}, "The project name is empty; type at least one letter."),
+    ({"author_name": ""}, "The author name is empty; type at least one letter."),
+]
 
 
 def refuse(tmp_path, capfd, answers):

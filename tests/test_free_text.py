@@ -37,7 +37,7 @@ class Text(html.parser.HTMLParser):
             self.description = dict(attrs)["content"]
 
     def handle_endtag(self, _):
-        """What follows stands outside of the element."""
+        """Leave the element."""
         self.tag = None
 
     def handle_data(self, data):

@@ -107,7 +107,7 @@ def test_generation_needs_no_network_git_or_uv(tmp_path):
         sys.executable, "-m", "cookiecutter", "--no-input", ROOT, cwd=tmp_path,
         env={"PATH": "", "HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"},
     )  # fmt: skip
-    assert "python -m pip install uv" in printed
+    assert "pip install uv" in printed
     assert (tmp_path / "my_project" / "logs").is_dir()
 
 

@@ -36,19 +36,15 @@ def settings_on(bake, environment):
 
 def test_windows_rotates_by_size(settings_on):
     """The seed of this project: rotation at midnight printed errors on Windows all day."""
-    assert settings_on("win32") == {"is_windows": True} | dict.fromkeys(
-        ("file", "security_file"),
-        {"class": "logging.handlers.RotatingFileHandler", "maxBytes": "10485760", "backupCount": "10"},
-    )
+    by_size = {"class": "logging.handlers.RotatingFileHandler", "maxBytes": "10485760", "backupCount": "10"}
+    assert settings_on("win32") == {"is_windows": True, "file": by_size, "security_file": by_size}
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin"])
 def test_unix_rotates_at_midnight(settings_on, platform):
     """Ninety days are promised, and each day has its own file."""
-    assert settings_on(platform) == {"is_windows": False} | dict.fromkeys(
-        ("file", "security_file"),
-        {"class": "logging.handlers.TimedRotatingFileHandler", "when": "midnight", "backupCount": "90"},
-    )
+    at_midnight = {"class": "logging.handlers.TimedRotatingFileHandler", "when": "midnight", "backupCount": "90"}
+    assert settings_on(platform) == {"is_windows": False, "file": at_midnight, "security_file": at_midnight}
 
 
 def test_limits_come_from_the_environment(settings_on):

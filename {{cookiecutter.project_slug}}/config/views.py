@@ -1,16 +1,29 @@
 """The landing page, to be replaced by your own, and the health endpoint."""
 
 import platform
+from pathlib import Path
+from typing import Any
 
 import django
 from django.conf import settings
 from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.defaultfilters import filesizeformat
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from applog.files import log_files, rotation_sentence
+
+@never_cache
+@require_safe
+def health(_: HttpRequest) -> JsonResponse:
+    """Answer 200 when the database answers a query, and 503 when it does not."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Error:
+        return JsonResponse({"status": "the database does not answer"}, status=503)
+    return JsonResponse({"status": "ok"})
 
 
 @require_safe
@@ -28,13 +41,38 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "home.html", context)
 
 
-@never_cache
-@require_safe
-def health(_: HttpRequest) -> JsonResponse:
-    """Answer 200 when the database answers a query, and 503 when it does not."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except Error:
-        return JsonResponse({"status": "the database does not answer"}, status=503)
-    return JsonResponse({"status": "ok"})
+HOLDS = {"file": "every record from {level} up", "security_file": "what concerns security, once more"}
+
+
+def _handlers() -> dict[str, dict[str, Any]]:
+    """Return the file handlers that are in use, by name."""
+    logging = settings.LOGGING
+    used = {name for logger in (logging["root"], *logging["loggers"].values()) for name in logger["handlers"]}
+    return {name: logging["handlers"][name] for name in HOLDS if name in used}
+
+
+def log_files() -> list[dict[str, str]]:
+    """List the log files in use, each with its name, what it holds and its size, empty before the first record."""
+    files = []
+    for name, handler in _handlers().items():
+        path = Path(handler["filename"])
+        files.append(
+            {
+                "name": path.relative_to(settings.BASE_DIR).as_posix(),
+                "holds": HOLDS[name].format(level=settings.LOG_LEVEL),
+                "size": filesizeformat(path.stat().st_size) if path.exists() else "",
+            }
+        )
+    return files
+
+
+def rotation_sentence() -> str:
+    """Say in one sentence when the log files rotate and how many are kept."""
+    handler = _handlers().get("file")
+    if handler is None:
+        return "Log files are off: records go to the console."
+    if "maxBytes" in handler:
+        return f"At {filesizeformat(handler['maxBytes'])}, {handler['backupCount']} old files are kept."
+    if "when" in handler:
+        return f"At midnight ({settings.TIME_ZONE}), {handler['backupCount']} days are kept."
+    return "By another program, such as logrotate."
