@@ -49,11 +49,11 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-# % if cookiecutter.django_version == "5.2"
+    # % if cookiecutter.django_version == "5.2"
     "csp.middleware.CSPMiddleware",
-# % else
+    # % else
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
-# % endif
+    # % endif
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
