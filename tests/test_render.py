@@ -61,6 +61,7 @@ def test_each_combination_is_whole_and_clean(bake, answers):
         assert text == "" or (text.endswith("\n") and not text.endswith("\n\n")), f"{name} does not end in one newline"
         assert "\n\n\n\n" not in text, name
         assert not UNRENDERED.search(text), f"{name} is not rendered"
+        assert name != "README.md" or not re.search(r"[^\n]\n##", text), "a heading without a blank line before it"
         if parse := PARSERS.get((project / name).suffix):
             parse(text)
 
