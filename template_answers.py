@@ -2,7 +2,7 @@
 
 cookiecutter makes the project's folder before it runs ``hooks/pre_gen_project.py``, and prints a traceback when that
 refuses. A slug such as ``a/b``, or ``con`` on Windows, would leave a folder behind or fail before; so the hook's rules
-are asked already when the last question has been answered.
+are asked already behind each question that they know.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import html
 import importlib.util
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
-_spec = importlib.util.spec_from_file_location(
-    "pre_gen_project", Path(__file__).parent / "hooks" / "pre_gen_project.py"
-)
-rules = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(rules)
+
+@cache
+def rules():
+    """Import the hook, whose rules are asked here too."""
+    path = Path(__file__).parent / "hooks" / "pre_gen_project.py"
+    spec = importlib.util.spec_from_file_location("pre_gen_project", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def usable_slug(slug: str) -> str:
@@ -34,7 +39,7 @@ def usable_slug(slug: str) -> str:
     if not slug:
         return "my_project"
     candidates = (slug, f"{slug}_project", f"project_{slug}")
-    return next((name for name in candidates if not rules.slug_problem(name)), "my_project")
+    return next((name for name in candidates if not rules().slug_problem("project slug", name)), "my_project")
 
 
 def refuse_bad_answers(answers: Mapping[str, object]) -> str:
@@ -44,7 +49,7 @@ def refuse_bad_answers(answers: Mapping[str, object]) -> str:
         FailedHookException: an answer cannot be used; stderr has the sentence that says what to type instead.
 
     """
-    if problem := rules.first_problem(answers):
+    if problem := rules().first_problem(answers):
         print(problem, file=sys.stderr)
         message = "Nothing was generated."
         raise FailedHookException(message)

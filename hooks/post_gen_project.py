@@ -1,60 +1,46 @@
-"""Finish the project: remove what was not chosen, prove that logs/ can be written, write .env, say what to do next."""
+"""Finish the project: prove that logs/ can be written, write .env, say what to do next.
 
-import json
-import os
-import secrets
-import shlex
-import sys
-from pathlib import Path
-
-ANSWERS = r"""
-{{ cookiecutter | tojson }}
+Starting Python is most of what a hook costs, so this one imports little, and late: no pathlib, no json.
 """
 
-CONTAINER_FILES = ("deploy/Dockerfile", "deploy/compose.yaml", ".dockerignore")
+import os
+import secrets
+import sys
+
+DATABASE = "{{ cookiecutter.database }}"
+PROJECT_SLUG = "{{ cookiecutter.project_slug }}"
+
+# A folder's name cannot depend on an answer, as a file's can.
+OPTIONAL_FOLDERS = (".github/workflows", ".github", "deploy")
+UNIX = ("linux", "darwin", "freebsd", "openbsd", "netbsd", "sunos", "aix", "cygwin", "android")
 
 
-def unchosen_files(answers):
-    """List the files of this template that the answers leave out."""
-    files = []
-    if answers["ci"] != "github":
-        files.append(".github/workflows/ci.yml")
-    if answers["ci"] != "gitlab":
-        files.append(".gitlab-ci.yml")
-    if answers["containers"] == "no":
-        files.extend(CONTAINER_FILES)
-    return files
+def remove_empty_folders():
+    """Remove the folders whose files were not chosen; one that holds something else stays."""
+    for folder in OPTIONAL_FOLDERS:
+        if os.path.isdir(folder) and not os.listdir(folder):
+            os.rmdir(folder)
 
 
-def remove(project, name):
-    """Remove a file and the folders that are empty without it; one that holds something else stays."""
-    (project / name).unlink(missing_ok=True)
-    for folder in list(Path(name).parents)[:-1]:
-        try:
-            (project / folder).rmdir()
-        except OSError:
-            return
-
-
-def make_logs_folder(project):
+def make_logs_folder():
     """Create logs/ and prove, by writing a file, that it can be written.
 
     Raises:
         OSError: it cannot be created or written.
 
     """
-    logs = project / "logs"
-    logs.mkdir(exist_ok=True)
-    probe = logs / ".probe"
-    probe.write_bytes(b"x")
-    probe.unlink()
+    os.makedirs("logs", exist_ok=True)
+    probe = os.path.join("logs", ".probe")
+    with open(probe, "wb") as file:
+        file.write(b"x")
+    os.remove(probe)
 
 
 def rotation(platform):
     """Say how the log files rotate on the system that ``sys.platform`` names."""
     if platform.startswith("win"):
         return "Windows: log files rotate by size, at 10 MiB, and 10 old ones are kept."
-    if platform.startswith(("linux", "darwin", "freebsd", "openbsd", "netbsd", "sunos", "aix", "cygwin", "android")):
+    if platform.startswith(UNIX):
         return f"{platform}: log files rotate at midnight, and 90 days are kept."
     return (
         f"Warning: {platform} is a system that this template does not know; log files will rotate at midnight there, "
@@ -62,19 +48,18 @@ def rotation(platform):
     )
 
 
-def environment(answers):
+def environment():
     """Return the text of .env for a developer's machine."""
     lines = [
         "# The settings of this machine. .env.example explains them; this file is never committed.",
         f"SECRET_KEY={secrets.token_urlsafe(50)}",
         "DEBUG=true",
     ]
-    if answers["database"] == "postgresql":
-        slug = answers["project_slug"]
+    if DATABASE == "postgresql":
         password = secrets.token_urlsafe(24)
         lines += [
             f"POSTGRES_PASSWORD={password}",
-            f"DATABASE_URL=postgresql://{slug}:{password}@localhost:5432/{slug}",
+            f"DATABASE_URL=postgresql://{PROJECT_SLUG}:{password}@localhost:5432/{PROJECT_SLUG}",
         ]
     return "\n".join(lines) + "\n"
 
@@ -90,7 +75,7 @@ def write_for_owner(path, text):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+    with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
         file.write(text)
     if sys.platform == "win32":
         restrict_to_user(path)
@@ -107,36 +92,35 @@ def restrict_to_user(path):
         print(f"Warning: other users of this computer may be able to read {path} ({error}).", file=sys.stderr)
 
 
-def next_commands(project):
-    """Return the two commands that show the running project, quoted for the system's shells."""
-    quoted = f'"{project}"' if sys.platform == "win32" and " " in str(project) else str(project)
-    if sys.platform != "win32":
-        # The shell's own idea of where it is; a hook is started in the project's folder.
-        here = os.environ.get("PWD")
-        near = here and os.path.realpath(here) == str(project.parent)
-        quoted = shlex.quote(project.name if near else str(project))
-    return [f"uv run --directory {quoted} manage.py {command}" for command in ("migrate", "runserver")]
+def quoted(project):
+    """Return the project's path as the user's shell takes it."""
+    if sys.platform == "win32":
+        return f'"{project}"'.replace("\\", "/")  # so in cmd, PowerShell and Git Bash
+    # A hook is started in the project's folder; the shell's own idea of where it is stands in PWD.
+    if os.path.realpath(os.environ.get("PWD", "")) == os.path.dirname(project):
+        return os.path.basename(project)
+    import shlex  # noqa: PLC0415
+
+    return shlex.quote(project)
 
 
 def main():
     """Finish the project in the current folder."""
     # A legacy code page cannot print every path: better a readable escape than a traceback.
     sys.stdout.reconfigure(errors="backslashreplace")
-    answers = json.loads(ANSWERS)
-    project = Path.cwd()
+    project = os.getcwd()
+    remove_empty_folders()
     try:
-        for name in unchosen_files(answers):
-            remove(project, name)
-        make_logs_folder(project)
-        write_for_owner(project / ".env", environment(answers))
+        make_logs_folder()
+        write_for_owner(".env", environment())
     except OSError as error:
         sys.exit(f"The project cannot be finished ({error}); make the folder writable and generate it again.")
     print(rotation(sys.platform))
-    if answers["database"] == "postgresql":
+    if DATABASE == "postgresql":
         print("PostgreSQL is expected where DATABASE_URL in .env says.")
-    print(f"{project.name} is ready. Next, with uv (pip install uv):")
-    for command in next_commands(project):
-        print(f"  {command}")
+    print(f"{PROJECT_SLUG} is ready. Next, with uv (pip install uv):")
+    for command in ("migrate", "runserver"):
+        print(f"  uv run --directory {quoted(project)} manage.py {command}")
 
 
 if __name__ == "__main__":

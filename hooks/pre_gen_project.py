@@ -2,16 +2,17 @@
 
 import json
 import keyword
+import os
 import re
 import sys
 import unicodedata
-from pathlib import Path
 
 ANSWERS = r"""
 {{ cookiecutter | tojson }}
 """
 
 SLUG_MAX_LENGTH = 50
+ROOM = 512 * 1024  # bytes, more than twice what a project takes
 EMAIL_MAX_LENGTH = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
 
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file#naming-conventions
@@ -22,10 +23,12 @@ WINDOWS_DEVICES = {
 OWN_NAMES = {
     "applog", "config", "deploy", "logs", "manage", "static", "staticfiles", "templates", "tests", "users",
 }  # fmt: skip
-# A project that is named like one of its own requirements would have to install itself.
+# A project that is named like one of its own requirements, or of theirs, would have to install itself.
 REQUIREMENTS = {
-    "dj_database_url", "django", "django_csp", "django_stubs", "environs", "gunicorn", "mypy", "psycopg", "pytest",
-    "pytest_django", "ruff", "tzdata", "whitenoise",
+    "asgiref", "ast_serialize", "colorama", "dj_database_url", "django", "django_csp", "django_stubs", "django_stubs_ext",
+    "environs", "gunicorn", "iniconfig", "librt", "marshmallow", "mypy", "mypy_extensions", "packaging", "pathspec", "pluggy",
+    "psycopg", "psycopg_binary", "pygments", "pytest", "pytest_django", "python_dotenv", "ruff", "sqlparse",
+    "types_pyyaml", "typing_extensions", "tzdata", "whitenoise",
 }  # fmt: skip
 # sys.stdlib_module_names leaves the package of Python's own tests out.
 STANDARD_LIBRARY = {"test", *(module.lower() for module in sys.stdlib_module_names)}
@@ -36,27 +39,23 @@ LOCAL_ZONES = {"Factory", "localtime"}
 BIDI_CONTROLS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-def control_character_problem(answers):
+def control_character_problem(question, answer):
     """Refuse a character that ends a line, moves the cursor or hides text."""
-    for question, answer in answers.items():
-        for character in answer:
-            if unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} or character in BIDI_CONTROLS:
-                return (
-                    f"The {question} contains the control character U+{ord(character):04X}; "
-                    "type it again without that character."
-                )
+    for character in answer:
+        if unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} or character in BIDI_CONTROLS:
+            return (
+                f"The {question} contains the control character U+{ord(character):04X}; "
+                "type it again without that character."
+            )
     return None
 
 
-def name_problem(answers):
+def name_problem(question, name):
     """Refuse a project or an author without a name."""
-    for question in ("project name", "author name"):
-        if not answers[question].strip():
-            return f"The {question} is empty; type at least one letter."
-    return None
+    return None if name.strip() else f"The {question} is empty; type at least one letter."
 
 
-def slug_problem(slug):
+def slug_problem(_, slug):
     """Refuse a slug that cannot be a folder, a package and a database on every system."""
     instead = 'type one of letters, digits and underscores that begins with a letter, for example "my_project".'
     name = slug.lower()
@@ -77,9 +76,8 @@ def slug_problem(slug):
     return None
 
 
-def email_problem(answers):
+def email_problem(_, email):
     """Refuse all but a plain address: no display name, no quotes, a domain with a dot."""
-    email = answers["author email"]
     local = r"[^\s@\"'(),:;<>\[\]\\.]+(\.[^\s@\"'(),:;<>\[\]\\.]+)*"
     label = r"[^\W_]([\w-]*[^\W_])?"
     if len(email) > EMAIL_MAX_LENGTH or not re.fullmatch(rf"{local}@({label}\.)+{label}", email):
@@ -95,12 +93,12 @@ def time_zones():
         from zoneinfo import available_timezones  # noqa: PLC0415
 
         return available_timezones() - LOCAL_ZONES
-    return set(Path(tzdata.__file__).with_name("zones").read_text(encoding="utf-8").split()) - LOCAL_ZONES
+    with open(os.path.join(os.path.dirname(tzdata.__file__), "zones"), encoding="utf-8") as file:
+        return set(file.read().split()) - LOCAL_ZONES
 
 
-def time_zone_problem(answers):
+def time_zone_problem(_, zone):
     """Refuse a time zone that the IANA database does not have in exactly this spelling, as file systems differ."""
-    zone = answers["time zone"]
     zones = time_zones()
     if zone in zones:
         return None
@@ -116,22 +114,43 @@ def time_zone_problem(answers):
     return f'The time zone "{zone}" is unknown; type a name of the IANA database, perhaps {nearest}.'
 
 
-def first_problem(context):
+PROBLEMS = {
+    "project_name": name_problem,
+    "project_slug": slug_problem,
+    "author_name": name_problem,
+    "author_email": email_problem,
+    "time_zone": time_zone_problem,
+}
+
+
+def first_problem(answers):
     """Return what is wrong with the first bad answer, as one sentence, or None.
 
     Args:
-        context: cookiecutter's dictionary of answers; keys that begin with an underscore are not answers.
+        answers: those given so far, by question; keys that begin with an underscore are cookiecutter's own.
 
     """
-    answers = {key.replace("_", " "): str(answer) for key, answer in context.items() if not key.startswith("_")}
-    return (
-        control_character_problem(answers)
-        or name_problem(answers)
-        or slug_problem(answers["project slug"])
-        or email_problem(answers)
-        or time_zone_problem(answers)
-    )
+    for key, answer in answers.items():
+        question = key.replace("_", " ")
+        if key.startswith("_"):
+            continue
+        if problem := control_character_problem(question, str(answer)):
+            return problem
+        if key in PROBLEMS and (problem := PROBLEMS[key](question, answer)):
+            return problem
+    return None
+
+
+def room_problem():
+    """Refuse a disk on which the project has no room: cookiecutter would leave there what still fits."""
+    try:
+        with open(".probe", "wb") as file:
+            file.write(bytes(ROOM))
+        os.remove(".probe")
+    except OSError as error:
+        return f"The project cannot be written here ({error}); make room for {ROOM // 1024} KiB and generate it again."
+    return None
 
 
 if __name__ == "__main__":
-    sys.exit(first_problem(json.loads(ANSWERS)))
+    sys.exit(first_problem(json.loads(ANSWERS)) or room_problem())

@@ -78,27 +78,26 @@ def test_an_unknown_system_gets_a_warning_and_a_project(tmp_path, bake):
     """A system that nobody thought of may well work."""
     project = bake()
     (project / ".env").unlink()
-    answers = '{"ci": "none", "containers": "no", "database": "sqlite"}'
     hook = tmp_path / "hook.py"
-    source = POST_HOOK.read_text(encoding="utf-8").replace("{{ cookiecutter | tojson }}", answers)
+    source = POST_HOOK.read_text(encoding="utf-8")
     hook.write_text(source.replace("import sys\n", "import sys\nsys.platform = 'plan9'\n", 1), encoding="utf-8")
     printed = run(sys.executable, hook, cwd=project)
     assert "Warning: plan9" in printed
     assert (project / ".env").exists()
-    assert not (project / "deploy").exists()
 
 
-def test_what_the_user_added_to_a_folder_stays(tmp_path, bake):
-    """Removing what was not chosen must not remove what somebody wrote."""
-    project = bake(containers="yes")
-    own = project / "deploy" / "own.txt"
+@pytest.mark.parametrize("name", [".gitlab-ci.yml", ".github/workflows/ci.yml", "deploy/Dockerfile"])
+def test_what_the_user_added_stays(tmp_path, bake, name):
+    """Generating again without some files must not remove those that somebody wrote in their place."""
+    project = bake(ci="none")
+    own = project / name
+    own.parent.mkdir(parents=True, exist_ok=True)
     own.write_text("mine", encoding="utf-8")
     run(
         sys.executable, "-m", "cookiecutter", "--no-input", "--overwrite-if-exists", "-o", project.parent, ROOT,
-        "containers=no", "ci=none", cwd=tmp_path,
+        "ci=none", cwd=tmp_path,
     )  # fmt: skip
-    assert [path.name for path in own.parent.iterdir()] == ["own.txt"]
-    assert not (project / ".github").exists()
+    assert own.read_text(encoding="utf-8") == "mine"
 
 
 def test_generation_needs_no_network_git_or_uv(tmp_path):
@@ -142,4 +141,21 @@ def test_a_generation_that_fails_half_way_leaves_nothing(tmp_path):
     assert done.returncode == 1
     [sentence] = done.stderr.splitlines()
     assert "make the folder writable and generate it again" in sentence
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the limit on a file's size is one of POSIX")
+def test_a_disk_that_is_too_small_is_refused_before_anything_is_left(tmp_path):
+    """Nobody removes what is there when it runs out of room half-way."""
+    import resource  # noqa: PLC0415  not on Windows
+
+    out = tmp_path / "out"
+    done = subprocess.run(
+        [sys.executable, "-m", "cookiecutter", "--no-input", "-o", out, ROOT],
+        capture_output=True, encoding="utf-8", check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+    )  # fmt: skip
+    assert done.returncode == 1
+    [sentence] = done.stderr.splitlines()
+    assert sentence.startswith("The project cannot be written here (")
     assert list(out.iterdir()) == []

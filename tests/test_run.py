@@ -27,17 +27,21 @@ def fetch(url):
 
 @pytest.fixture
 def serve():
-    """Return a function that starts runserver and returns its address and what it prints."""
+    """Return a function that starts a server and returns its address and what it prints."""
     servers = []
 
-    def start(python, project, env=None):
+    def start(python, project, env=None, server="runserver"):
         port = free_port()
         console = project.parent / "console.txt"
+        commands = {
+            "runserver": [python, project / "manage.py", "runserver", "--noreload", str(port)],
+            "gunicorn": [python, "-m", "gunicorn", "config.wsgi", "--chdir", project, "--bind", f"127.0.0.1:{port}"],
+        }
         with console.open("w", encoding="utf-8") as output:
             server = subprocess.Popen(
-                [python, project / "manage.py", "runserver", "--noreload", str(port)],
+                commands[server],
                 cwd=project.parent, stdout=output, stderr=output,
-                env={**os.environ, **(env or {}), "PYTHONUTF8": "1", "PYTHONWARNINGS": "error"},
+                env={**os.environ, **(env or {}), "PYTHONUTF8": "1"},
             )  # fmt: skip
         servers.append(server)
         address = f"http://127.0.0.1:{port}"
@@ -84,6 +88,50 @@ def test_each_pair_of_answers_runs(bake, environment, request, serve, answers):
         text = log.read_text(encoding="utf-8")
         assert text.count('"GET /admin/login/ HTTP/1.1" 200') == 1
         assert text.count("Not Found: /no-such-page") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="gunicorn does not run on Windows")
+@pytest.mark.parametrize("collected", [True, False])
+@pytest.mark.parametrize("django_version", ["5.2", "6.1"])
+def test_production_serves_pages_and_records_errors_once(bake, environment, serve, django_version, collected):
+    """Even a deployment that forgot collectstatic must show its error pages, and lose no record."""
+    project = bake(django_version=django_version)
+    urls = project / "config" / "urls.py"
+    broken = "\n\ndef broken(_):\n    raise ZeroDivisionError\n\n\nurlpatterns.append(path('broken', broken))\n"
+    urls.write_text(urls.read_text(encoding="utf-8") + broken, encoding="utf-8")
+    env = PRODUCTION | {"SECURE_SSL_REDIRECT": "false", "ALLOWED_HOSTS": "127.0.0.1"}
+    if collected:
+        run(environment(django_version), "manage.py", "collectstatic", "--no-input", cwd=project, env=env)
+    address, console = serve(environment(django_version), project, env, "gunicorn")
+
+    pages = {path: fetch(address + path) for path in ("/", "/no-such-page", "/broken")}
+    assert {path: status for path, (status, _) in pages.items()} == {"/": 200, "/no-such-page": 404, "/broken": 500}
+    assert all("site.css" in page for _, page in pages.values())
+    assert "Python" not in pages["/"][1]
+    assert fetch(f"{address}/static/site.css")[0] == (200 if collected else 404)
+    hostile = urllib.request.Request(f"{address}/", headers={"Host": "evil.example"})  # noqa: S310
+    assert fetch(hostile)[0] == 400
+    for log in (console, project / "logs" / "django.log"):
+        text = log.read_text(encoding="utf-8")
+        assert text.count("Internal Server Error: /broken") == 1
+        assert text.count("\nZeroDivisionError") == 1
+        assert text.count("Not Found: /no-such-page") == 1
+    text = (project / "logs" / "security.log").read_text(encoding="utf-8")
+    assert text.count("Invalid HTTP_HOST header: 'evil.example'. You may need") == 2  # the message, and its traceback
+
+
+@pytest.mark.skipif(os.name == "nt", reason="gunicorn does not run on Windows")
+def test_a_server_that_lacks_a_variable_ends_with_a_sentence(bake, environment):
+    """A service manager that restarts it for ever, or fifty lines of traceback, would hide the reason."""
+    project = bake()
+    (project / ".env").unlink()
+    done = subprocess.run(
+        [environment("5.2"), "-m", "gunicorn", "config.wsgi", "--chdir", project, "--bind", "127.0.0.1:0"],
+        capture_output=True, encoding="utf-8", check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert 'Environment variable "SECRET_KEY" not set. ' in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("django_version", ["5.2", "6.1"])

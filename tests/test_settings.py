@@ -35,7 +35,7 @@ def settings_on(bake, environment):
 
 
 def test_windows_rotates_by_size(settings_on):
-    """The seed of this project: rotation at midnight printed errors on Windows all day."""
+    """Rotation at midnight by the standard library prints errors on Windows all day."""
     by_size = {"class": "logging.handlers.RotatingFileHandler", "maxBytes": "10485760", "backupCount": "10"}
     assert settings_on("win32") == {"is_windows": True, "file": by_size, "security_file": by_size}
 

@@ -4,20 +4,19 @@
 import os
 import sys
 
-from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from environs import EnvError
 
+from config import refuse_to_start
+
 
 def main() -> None:
-    """Run administrative tasks, once the settings can be read."""
+    """Run administrative tasks."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
-        _ = settings.INSTALLED_APPS
-    except (EnvError, ImproperlyConfigured) as error:
-        sys.exit(f"{str(error).rstrip('.')}. The file .env.example explains each variable.")
-    execute_from_command_line(sys.argv)
+        execute_from_command_line(sys.argv)
+    except EnvError as error:
+        refuse_to_start(error)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.core.checks import register
 
-from applog.checks import check_logs_folder
+from applog.checks import check_log_files
 
 
 class ApplogConfig(AppConfig):
@@ -14,4 +14,4 @@ class ApplogConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks."""
-        register(check_logs_folder)
+        register(check_log_files)

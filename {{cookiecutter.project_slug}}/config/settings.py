@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
-from environs import Env, validate
+from environs import Env, EnvError, validate
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 IS_WINDOWS = sys.platform.startswith("win")
@@ -16,19 +15,23 @@ IS_WINDOWS = sys.platform.startswith("win")
 # https://github.com/sloria/environs#readme
 
 env = Env()
-env.read_env(BASE_DIR / ".env", recurse=False)
+try:
+    env.read_env(BASE_DIR / ".env", recurse=False)
+except (OSError, UnicodeDecodeError) as error:
+    message = f'File "{BASE_DIR / ".env"}" cannot be read ({error})'
+    raise EnvError(message) from error
 not_empty = validate.Length(min=1, error="must not be empty")
-not_negative = validate.Range(min=0, error="must be 0 or more")
+at_least_1 = validate.Range(min=1, error="must be 1 or more")
 
 # Core
 # https://docs.djangoproject.com/en/{{ cookiecutter.django_version }}/howto/deployment/checklist/
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", validate=not_empty)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[], subcast=str.strip)
+ALLOWED_HOSTS = [host for host in env.list("ALLOWED_HOSTS", default=[], subcast=str.strip) if host]
 if not (DEBUG or ALLOWED_HOSTS):
     message = 'Environment variable "ALLOWED_HOSTS" not set; it is needed unless DEBUG is on'
-    raise ImproperlyConfigured(message)
+    raise EnvError(message)
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[], subcast=str.strip)
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -89,6 +92,7 @@ if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
         "timeout": 20,
         "transaction_mode": "IMMEDIATE",
+        **DATABASE.get("OPTIONS", {}),
     }
 DATABASES = {"default": DATABASE}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -121,10 +125,9 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATICFILES_STORAGE = "CompressedStaticFilesStorage" if DEBUG else "CompressedManifestStaticFilesStorage"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": f"whitenoise.storage.{STATICFILES_STORAGE}"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
 # E-mail: printed to the console while DEBUG is on.
@@ -157,9 +160,9 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="webma
 
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
 SECURE_REDIRECT_EXEMPT = [r"^health/$"]
-PROXY_HEADER = env.list("SECURE_PROXY_SSL_HEADER", default=None, validate=validate.Length(equal=2))
+PROXY_HEADER = env.list("SECURE_PROXY_SSL_HEADER", None, subcast=str.strip, validate=validate.Length(equal=2))
 SECURE_PROXY_SSL_HEADER = tuple(PROXY_HEADER) if PROXY_HEADER else None
-SECURE_HSTS_SECONDS = 0 if DEBUG else env.int("SECURE_HSTS_SECONDS", default=3600, validate=not_negative)
+SECURE_HSTS_SECONDS = 0 if DEBUG else env.int("SECURE_HSTS_SECONDS", default=3600, validate=at_least_1)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
 SESSION_COOKIE_SECURE = not DEBUG
@@ -183,23 +186,22 @@ SECURE_CSP = CSP
 # https://docs.djangoproject.com/en/{{ cookiecutter.django_version }}/topics/logging/
 
 LOGS_DIR = BASE_DIR / "logs"
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
+LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO", validate=validate.OneOf(LOG_LEVELS))
 LOG_FILES_CHOICES = ["rotate", "off"] if IS_WINDOWS else ["rotate", "watch", "off"]
 LOG_FILES = env.str("LOG_FILES", default="rotate", validate=validate.OneOf(LOG_FILES_CHOICES))
-if LOG_FILES == "watch":
-    ROTATION: dict[str, Any] = {"class": "logging.handlers.WatchedFileHandler"}
-elif IS_WINDOWS:
-    ROTATION = {
-        "class": "logging.handlers.RotatingFileHandler",
-        "maxBytes": env.int("LOG_MAX_BYTES", default=10_485_760, validate=not_negative),
-        "backupCount": env.int("LOG_BACKUP_COUNT", default=10, validate=not_negative),
-    }
-else:
-    ROTATION = {
-        "class": "logging.handlers.TimedRotatingFileHandler",
-        "when": "midnight",
-        "backupCount": env.int("LOG_BACKUP_DAYS", default=90, validate=not_negative),
-    }
+BY_SIZE = {
+    "class": "logging.handlers.RotatingFileHandler",
+    "maxBytes": env.int("LOG_MAX_BYTES", default=10_485_760, validate=at_least_1),
+    "backupCount": env.int("LOG_BACKUP_COUNT", default=10, validate=at_least_1),
+}
+AT_MIDNIGHT = {
+    "class": "logging.handlers.TimedRotatingFileHandler",
+    "when": "midnight",
+    "backupCount": env.int("LOG_BACKUP_DAYS", default=90, validate=at_least_1),
+}
+BY_ANOTHER_PROGRAM = {"class": "logging.handlers.WatchedFileHandler"}
+ROTATION = BY_ANOTHER_PROGRAM if LOG_FILES == "watch" else BY_SIZE if IS_WINDOWS else AT_MIDNIGHT
 
 with contextlib.suppress(OSError):
     LOGS_DIR.mkdir(exist_ok=True)
@@ -210,23 +212,18 @@ FILE_OPTIONS = {**ROTATION, "formatter": "text", "encoding": "utf-8", "delay": T
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"require_debug_false": {"()": "django.utils.log.RequireDebugFalse"}},
     "formatters": {"text": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "text"},
         "file": {**FILE_OPTIONS, "filename": LOGS_DIR / "django.log"},
         "security_file": {**FILE_OPTIONS, "filename": LOGS_DIR / "security.log"},
-        "mail_admins": {
-            "class": "django.utils.log.AdminEmailHandler",
-            "filters": ["require_debug_false"],
-            "level": "ERROR",
-        },
     },
     "root": {"handlers": ["console", "file"] if FILES_ON else ["console"], "level": LOG_LEVEL},
-    # Django gives these loggers handlers of its own; without them each record takes the root logger's, once.
+    # No handlers here but the security log's: what Django itself gives "django" and "django.server" would print each
+    # record a second time. Django's own DEBUG records, of each SQL query and each watched file, are left out.
     "loggers": {
-        "django": {"handlers": ["mail_admins"], "level": LOG_LEVEL},
-        "django.server": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
-        "django.security": {"handlers": ["security_file"] if FILES_ON else [], "level": LOG_LEVEL},
+        "django": {"handlers": [], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
+        "django.server": {"handlers": [], "level": "NOTSET", "propagate": True},
+        "django.security": {"handlers": ["security_file"] if FILES_ON else []},
     },
 }

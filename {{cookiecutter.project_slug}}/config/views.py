@@ -1,5 +1,6 @@
 """The landing page, to be replaced by your own, and the health endpoint."""
 
+import logging
 import platform
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from django.template.defaultfilters import filesizeformat
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+logger = logging.getLogger(__name__)
+
 
 @never_cache
 @require_safe
@@ -21,7 +24,8 @@ def health(_: HttpRequest) -> JsonResponse:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except Error:
+    except Error as error:
+        logger.warning("The database does not answer: %s", error)
         return JsonResponse({"status": "the database does not answer"}, status=503)
     return JsonResponse({"status": "ok"})
 
@@ -46,9 +50,9 @@ HOLDS = {"file": "every record from {level} up", "security_file": "what concerns
 
 def _handlers() -> dict[str, dict[str, Any]]:
     """Return the file handlers that are in use, by name."""
-    logging = settings.LOGGING
-    used = {name for logger in (logging["root"], *logging["loggers"].values()) for name in logger["handlers"]}
-    return {name: logging["handlers"][name] for name in HOLDS if name in used}
+    config = settings.LOGGING
+    used = {name for logger in (config["root"], *config["loggers"].values()) for name in logger["handlers"]}
+    return {name: config["handlers"][name] for name in HOLDS if name in used}
 
 
 def log_files() -> list[dict[str, str]]:
@@ -58,7 +62,7 @@ def log_files() -> list[dict[str, str]]:
         path = Path(handler["filename"])
         files.append(
             {
-                "name": path.relative_to(settings.BASE_DIR).as_posix(),
+                "name": path.as_posix().removeprefix(f"{settings.BASE_DIR.as_posix()}/"),
                 "holds": HOLDS[name].format(level=settings.LOG_LEVEL),
                 "size": filesizeformat(path.stat().st_size) if path.exists() else "",
             }

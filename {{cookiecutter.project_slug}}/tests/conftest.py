@@ -17,9 +17,8 @@ Manage = Callable[..., subprocess.CompletedProcess[str]]
 def project(tmp_path: Path) -> Path:
     """Copy the project without .env and logs, so that a test may start it and spoil its files."""
     copy = tmp_path / "project"
-    for name in ("applog", "config", "static", "templates", "users"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "manage.py", copy)
+    left_out = shutil.ignore_patterns(".*", "__pycache__", "db.sqlite3*", "logs", "node_modules", "staticfiles")
+    shutil.copytree(ROOT, copy, ignore=left_out)
     (copy / "staticfiles").mkdir()
     return copy
 
@@ -30,9 +29,8 @@ def manage(project: Path) -> Manage:
 
     def run(*arguments: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
         variables = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not name.startswith("LOG_")},
             "DJANGO_SETTINGS_MODULE": "config.settings",
-            "LOG_FILES": "rotate",
             "PYTHONDEVMODE": "1",
             "PYTHONUTF8": "1",
             "PYTHONWARNINGS": "error",

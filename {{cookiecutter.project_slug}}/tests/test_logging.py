@@ -1,7 +1,6 @@
 """The log, as the running project writes it."""
 
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -70,11 +69,13 @@ def test_the_project_starts_without_its_log_folder(project: Path, manage: Manage
     ("variable", "value"),
     [
         ("ALLOWED_HOSTS", None),
+        ("ALLOWED_HOSTS", " , "),
         ("DATABASE_URL", "nonsense"),
         ("DEBUG", "perhaps"),
         ("LOG_FILES", "sometimes"),
         ("LOG_LEVEL", "LOUD"),
-        ("LOG_MAX_BYTES" if sys.platform == "win32" else "LOG_BACKUP_DAYS", "-1"),
+        ("LOG_BACKUP_DAYS", "0"),
+        ("LOG_MAX_BYTES", "10 MB"),
         ("SECRET_KEY", None),
         ("SECRET_KEY", ""),
     ],
@@ -84,4 +85,21 @@ def test_a_bad_variable_stops_the_start_with_a_sentence(manage: Manage, variable
     result = manage("check", **{variable: value})
     assert result.returncode == 1
     [sentence] = result.stderr.splitlines()
-    assert f'"{variable}"' in sentence
+    assert sentence.startswith(f'Environment variable "{variable}" ')
+    assert sentence.endswith(". The file .env.example explains each variable.")
+
+
+def test_an_env_file_that_cannot_be_read_stops_the_start_with_a_sentence(project: Path, manage: Manage) -> None:
+    """PowerShell 5 writes UTF-16 where it is not told otherwise."""
+    (project / ".env").write_text("DEBUG=true", encoding="utf-16")
+    result = manage("check")
+    assert result.returncode == 1
+    [sentence] = result.stderr.splitlines()
+    assert ".env" in sentence
+
+
+def test_manage_obeys_its_settings_option(manage: Manage) -> None:
+    """A command for other settings must not run with the usual ones."""
+    code = "from django.conf import settings; print(settings.SETTINGS_MODULE)"
+    result = manage("shell", "--settings=tests.settings", "-c", code, DJANGO_SETTINGS_MODULE=None)
+    assert "tests.settings" in result.stdout
