@@ -25,8 +25,9 @@ OWN_NAMES = {
 }  # fmt: skip
 # A project that is named like one of its own requirements, or of theirs, would have to install itself.
 REQUIREMENTS = {
-    "asgiref", "ast_serialize", "colorama", "dj_database_url", "django", "django_csp", "django_stubs", "django_stubs_ext",
-    "environs", "gunicorn", "iniconfig", "librt", "marshmallow", "mypy", "mypy_extensions", "packaging", "pathspec", "pluggy",
+    "asgiref", "ast_serialize", "colorama", "dj_database_url", "django", "django_csp", "django_stubs",
+    "django_stubs_ext", "environs", "gunicorn", "iniconfig", "librt", "marshmallow", "mypy", "mypy_extensions",
+    "packaging", "pathspec", "pluggy",
     "psycopg", "psycopg_binary", "pygments", "pytest", "pytest_django", "python_dotenv", "ruff", "sqlparse",
     "types_pyyaml", "typing_extensions", "tzdata", "whitenoise",
 }  # fmt: skip
