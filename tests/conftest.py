@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import storm
 from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -186,3 +188,39 @@ def wait_for(condition, seconds=60):
     while not condition():
         assert time.monotonic() < end, f"waited {seconds} s in vain"
         time.sleep(0.1)
+
+
+@pytest.fixture
+def log(tmp_path):
+    """Return the path of a log in a folder of its own, which does not exist yet."""
+    return tmp_path / "logs" / "django.log"
+
+
+@pytest.fixture
+def in_zone(monkeypatch):
+    """Put this process into a time zone, until the test ends."""
+
+    def enter(zone):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+
+    yield enter
+    monkeypatch.undo()
+    if hasattr(time, "tzset"):
+        time.tzset()
+
+
+@pytest.fixture
+def make():
+    """Make handlers that write `created message`, and close them when the test ends."""
+    made = []
+
+    def make_handler(name, path, **options):
+        handler = getattr(storm.load_handlers(), name)(path, encoding="utf-8", **options)
+        handler.setFormatter(logging.Formatter("%(created).3f %(message)s"))
+        made.append(handler)
+        return handler
+
+    yield make_handler
+    for handler in made:
+        handler.close()

@@ -36,14 +36,14 @@ def settings_on(bake, environment):
 
 def test_windows_rotates_by_size(settings_on):
     """Rotation at midnight by the standard library prints errors on Windows all day."""
-    by_size = {"class": "logging.handlers.RotatingFileHandler", "maxBytes": "10485760", "backupCount": "10"}
+    by_size = {"class": "applog.handlers.SharedRotatingFileHandler", "maxBytes": "10485760", "backupCount": "10"}
     assert settings_on("win32") == {"is_windows": True, "file": by_size, "security_file": by_size}
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin"])
 def test_unix_rotates_at_midnight(settings_on, platform):
     """Ninety days are promised, and each day has its own file."""
-    at_midnight = {"class": "logging.handlers.TimedRotatingFileHandler", "when": "midnight", "backupCount": "90"}
+    at_midnight = {"class": "applog.handlers.SharedTimedRotatingFileHandler", "when": "midnight", "backupCount": "90"}
     assert settings_on(platform) == {"is_windows": False, "file": at_midnight, "security_file": at_midnight}
 
 

@@ -1,7 +1,6 @@
 """Settings of the project, read top to bottom; what differs between machines comes from the environment or .env."""
 
 import contextlib
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -191,22 +190,21 @@ LOG_LEVEL = env.str("LOG_LEVEL", default="INFO", validate=validate.OneOf(LOG_LEV
 LOG_FILES_CHOICES = ["rotate", "off"] if IS_WINDOWS else ["rotate", "watch", "off"]
 LOG_FILES = env.str("LOG_FILES", default="rotate", validate=validate.OneOf(LOG_FILES_CHOICES))
 BY_SIZE = {
-    "class": "logging.handlers.RotatingFileHandler",
+    "class": "applog.handlers.SharedRotatingFileHandler",
     "maxBytes": env.int("LOG_MAX_BYTES", default=10_485_760, validate=at_least_1),
     "backupCount": env.int("LOG_BACKUP_COUNT", default=10, validate=at_least_1),
 }
 AT_MIDNIGHT = {
-    "class": "logging.handlers.TimedRotatingFileHandler",
+    "class": "applog.handlers.SharedTimedRotatingFileHandler",
     "when": "midnight",
     "backupCount": env.int("LOG_BACKUP_DAYS", default=90, validate=at_least_1),
 }
 BY_ANOTHER_PROGRAM = {"class": "logging.handlers.WatchedFileHandler"}
 ROTATION = BY_ANOTHER_PROGRAM if LOG_FILES == "watch" else BY_SIZE if IS_WINDOWS else AT_MIDNIGHT
 
+# Where the folder cannot be made the project starts all the same; the system check applog.W001 says so.
 with contextlib.suppress(OSError):
     LOGS_DIR.mkdir(exist_ok=True)
-# Where nothing can be written the project starts all the same; the system check applog.W001 says so.
-FILES_ON = LOG_FILES != "off" and LOGS_DIR.is_dir() and os.access(LOGS_DIR, os.W_OK | os.X_OK)
 FILE_OPTIONS = {**ROTATION, "formatter": "text", "encoding": "utf-8", "delay": True}
 
 LOGGING: dict[str, Any] = {
@@ -218,12 +216,12 @@ LOGGING: dict[str, Any] = {
         "file": {**FILE_OPTIONS, "filename": LOGS_DIR / "django.log"},
         "security_file": {**FILE_OPTIONS, "filename": LOGS_DIR / "security.log"},
     },
-    "root": {"handlers": ["console", "file"] if FILES_ON else ["console"], "level": LOG_LEVEL},
+    "root": {"handlers": ["console"] if LOG_FILES == "off" else ["console", "file"], "level": LOG_LEVEL},
     # No handlers here but the security log's: what Django itself gives "django" and "django.server" would print each
     # record a second time. Django's own DEBUG records, of each SQL query and each watched file, are left out.
     "loggers": {
         "django": {"handlers": [], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
         "django.server": {"handlers": [], "level": "NOTSET", "propagate": True},
-        "django.security": {"handlers": ["security_file"] if FILES_ON else []},
+        "django.security": {"handlers": [] if LOG_FILES == "off" else ["security_file"]},
     },
 }

@@ -1,0 +1,355 @@
+"""Compare rotating log handlers: speed, delay of a single record, and what gets lost.
+
+    uv run --group bench benchmarks/handlers.py [--rounds 7] [--records 20000] [--output FOLDER]
+
+Speed: in each round every handler writes 120-byte lines, first from one process, then from four at once; the rounds are
+interleaved, so that a busy moment of the machine hits all alike, and medians are compared with those of
+`logging.FileHandler` and of `os.write`. Files rotate at 1 MiB, or every second. Safety: four processes write through at
+least 200 rotations by size, or for some seconds through one a second, and the lines are counted. Writes handlers.md and
+handlers.svg. Without concurrent-log-handler and loguru their rows are left out.
+"""
+
+import argparse
+import array
+import importlib.util
+import itertools
+import json
+import logging
+import logging.handlers
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1] / "{{cookiecutter.project_slug}}"
+LINE_BYTES = 120
+SUFFIX = "%Y-%m-%d_%H-%M-%S"
+STAMP = re.compile(r"(\d{10}\.\d{6}) (\d+)-(\d+) x*")
+BASELINE, RAW = "logging.FileHandler", "os.write"
+MIB = 1 << 20
+TAIL = 0.99  # of the delays above it, none is left out
+TOLERANCE = 0.1  # seconds
+
+
+def applog(name):
+    """Return a handler class of the template, leaving nothing there that would be copied into each project."""
+    sys.dont_write_bytecode = True
+    sys.path.append(str(PROJECT))
+    return getattr(importlib.import_module("applog.handlers"), name)
+
+
+def concurrent(name):
+    """Return a handler class of concurrent-log-handler."""
+    return getattr(importlib.import_module("concurrent_log_handler"), name)
+
+
+def size(limit):
+    """Return the options of rotation by size."""
+    return {"maxBytes": limit, "backupCount": 2000, "encoding": "utf-8"}
+
+
+TIMED = {"when": "S", "backupCount": 2000, "encoding": "utf-8"}
+# name: (how it rotates, what makes the handler of a path and a limit in bytes)
+CONTENDERS = {
+    RAW: (None, None),
+    BASELINE: (None, lambda path, _: logging.FileHandler(path, encoding="utf-8")),
+    "logging WatchedFileHandler": (
+        None,
+        lambda path, _: logging.handlers.WatchedFileHandler(path, encoding="utf-8"),
+    ),
+    "applog SharedRotatingFileHandler": (
+        "size",
+        lambda path, limit: applog("SharedRotatingFileHandler")(path, **size(limit)),
+    ),
+    "logging RotatingFileHandler": (
+        "size",
+        lambda path, limit: logging.handlers.RotatingFileHandler(path, **size(limit)),
+    ),
+    "concurrent-log-handler, size": (
+        "size",
+        lambda path, limit: concurrent("ConcurrentRotatingFileHandler")(path, **size(limit)),
+    ),
+    "loguru, size": ("size", "loguru"),
+    "applog SharedTimedRotatingFileHandler": (
+        "time",
+        lambda path, _: applog("SharedTimedRotatingFileHandler")(path, **TIMED),
+    ),
+    "logging TimedRotatingFileHandler": (
+        "time",
+        lambda path, _: logging.handlers.TimedRotatingFileHandler(path, **TIMED),
+    ),
+    "concurrent-log-handler, time": (
+        "time",
+        lambda path, _: concurrent("ConcurrentTimedRotatingFileHandler")(path, **TIMED),
+    ),
+    "loguru, time": ("time", "loguru"),
+}
+MODULES = {"concurrent": "concurrent_log_handler", "loguru": "loguru"}
+
+
+def filler(writer):
+    """Return what makes a line LINE_BYTES long."""
+    return "x" * (LINE_BYTES - len(f"1700000000.000000 {writer}-100000 \n"))
+
+
+def make_log(name, path, limit, writer):
+    """Return a function that logs the line of a number."""
+    rotates, make = CONTENDERS[name]
+    padding = filler(writer)
+    if name == RAW:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        line = f"{time.time():.6f} {writer}-100000 {padding}\n".encode()
+        return lambda _number: os.write(descriptor, line)
+    if make == "loguru":
+        from loguru import logger  # noqa: PLC0415 - only the workers that need it
+
+        logger.remove()
+        rotation = limit if rotates == "size" else "1 second"
+        logger.add(path, format="{message}", rotation=rotation)
+        return lambda number: logger.info(f"{time.time():.6f} {writer}-{number} {padding}")  # noqa: G004  loguru's own way
+    handler = make(path, limit)
+    handler.setFormatter(logging.Formatter("%(created).6f %(message)s"))
+    logger = logging.getLogger("benchmark")
+    logger.propagate = False
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    return lambda number: logger.info("%d-%d %s", writer, number, padding)
+
+
+def work(job):
+    """Be one writer: wait for the common start, log, and print what it took as JSON."""
+    log = make_log(job["name"], job["path"], job["limit"], job["writer"])
+    clock = time.perf_counter_ns
+    delays = array.array("q", bytes(8 * job["records"]))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    until = time.time() + job["seconds"] if job["seconds"] else None
+    number = 0
+    begin = time.monotonic()
+    if until:
+        while time.time() < until:
+            log(number)
+            number += 1
+            time.sleep(0.0002)
+    else:
+        for number in range(job["records"]):
+            start = clock()
+            log(number)
+            delays[number] = clock() - start
+        number += 1
+    end = time.monotonic()
+    ranked = sorted(delays)
+    logging.shutdown()
+    sample = ranked[:: max(1, len(ranked) // 2000)]
+    tail = ranked[-max(1, len(ranked) // 100) :]
+    print(json.dumps({"begin": begin, "end": end, "n": number, "sample": sample, "tail": tail}))
+
+
+def run(folder, processes, **job):
+    """Let `processes` writers do the job at once; return what each of them measured."""
+    job = {"path": str(folder / "bench.log"), "limit": MIB, "seconds": 0, **job}
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    writers = [
+        subprocess.Popen(
+            [sys.executable, __file__, "--worker", json.dumps({**job, "writer": writer})], text=True, **pipes
+        )
+        for writer in range(processes)
+    ]
+    for writer in writers:
+        if writer.stdout.readline() != "ready\n":
+            sys.exit(f"{job['name']}: {writer.communicate()[1]}")
+    for writer in writers:
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    results = []
+    for writer in writers:
+        output, errors = writer.communicate()
+        results.append({**json.loads(output), "tracebacks": errors.count("Traceback")})
+    return results
+
+
+def quantile(results, share):
+    """Return the delay in microseconds that `share` of all records did not exceed."""
+    if share <= TAIL:
+        sample = sorted(itertools.chain.from_iterable(result["sample"] for result in results))
+        return sample[int(len(sample) * share)] / 1000
+    tail = sorted(itertools.chain.from_iterable(result["tail"] for result in results))
+    total = len(tail) * 100
+    return tail[min(len(tail) - 1, int(len(tail) - total * (1 - share)))] / 1000
+
+
+def count(folder, rotates, results):
+    """Return how many records were lost, and how many are in another second's file."""
+    seen, misfiled = Counter(), 0
+    for path in folder.iterdir():
+        if path.name.startswith((".", "_")) or path.suffix == ".lock":
+            continue
+        suffix = path.name.removeprefix("bench.log").removeprefix(".")
+        period = None
+        if rotates == "time" and re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d", suffix):
+            period = time.mktime(time.strptime(suffix, SUFFIX))
+        for line in path.read_text("utf-8", "replace").splitlines():
+            match = STAMP.fullmatch(line)
+            if match:
+                seen[match[2], match[3]] += 1
+                if period is not None:
+                    misfiled += not -TOLERANCE <= float(match[1]) - period < 1 + TOLERANCE
+    written = {(str(i), str(n)) for i, result in enumerate(results) for n in range(result["n"])}
+    return len(written - seen.keys()), misfiled
+
+
+def progress(text):
+    """Show what is being measured."""
+    print(f"\r{text:<76}", end="", file=sys.stderr, flush=True)
+
+
+def measure_speed(names, rounds, records):
+    """Return {(name, processes): {"rate": [...], "p50": [...], ...}}, rounds interleaved."""
+    figures = {}
+    for number in range(rounds):
+        for processes in (1, 4):
+            for name in names:
+                progress(f"speed: round {number + 1}/{rounds}, {processes} processes, {name}")
+                with tempfile.TemporaryDirectory() as folder:
+                    results = run(Path(folder), processes, name=name, records=records)
+                took = max(r["end"] for r in results) - min(r["begin"] for r in results)
+                row = figures.setdefault((name, processes), {})
+                row.setdefault("rate", []).append(processes * records / took)
+                for label, share in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)):
+                    row.setdefault(label, []).append(quantile(results, share))
+    return figures
+
+
+def measure_safety(names, records, seconds):
+    """Return {name: (lost, written, misfiled, tracebacks)} of runs with many rotations."""
+    found = {}
+    for name in names:
+        rotates = CONTENDERS[name][0]
+        if rotates is None:
+            continue
+        progress(f"safety: {name}")
+        limit = 4 * records * LINE_BYTES // 240
+        with tempfile.TemporaryDirectory() as folder:
+            limits = {"limit": limit, "seconds": seconds if rotates == "time" else 0}
+            results = run(Path(folder), 4, name=name, records=records, **limits)
+            lost, misfiled = count(Path(folder), rotates, results)
+        written = sum(result["n"] for result in results)
+        found[name] = lost, written, misfiled, sum(result["tracebacks"] for result in results)
+    return found
+
+
+def stall(chain):
+    """Return the median time in ms of one rotation of a full chain of `chain` files."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bench.log"
+        handler = applog("SharedRotatingFileHandler")(path, maxBytes=1000, backupCount=chain)
+        for number in range(1, chain + 1):
+            path.with_name(f"bench.log.{number}").write_text("x")
+        times = []
+        for _ in range(50):
+            handler.handle(logging.makeLogRecord({"msg": "x" * 500}))
+            begin = time.perf_counter()
+            handler.doRollover()
+            times.append((time.perf_counter() - begin) * 1000)
+        handler.close()
+    return statistics.median(times)
+
+
+def table(names, figures, safety):
+    """Return the results as a table in Markdown."""
+    lines = [
+        "| handler | x FileHandler, 1 / 4 processes | x os.write | p50, us | p99 | p99.9 | lost | misfiled | errors |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    medians = {key: {label: statistics.median(values) for label, values in row.items()} for key, row in figures.items()}
+    for name in names:
+        ratios = [
+            " / ".join(f"{medians[name, n]['rate'] / medians[base, n]['rate']:.2f}" for n in (1, 4))
+            for base in (BASELINE, RAW)
+        ]
+        delays = [" / ".join(f"{medians[name, n][label]:.1f}" for n in (1, 4)) for label in ("p50", "p99", "p99.9")]
+        if name in safety:
+            lost, written, misfiled, tracebacks = safety[name]
+            timed = CONTENDERS[name][0] == "time"
+            faults = [f"{lost:,} of {written:,}", f"{misfiled:,}" if timed else "-", tracebacks]
+        else:
+            faults = ["-", "-", "-"]
+        lines.append("| " + " | ".join(map(str, [name, *ratios, *delays, *faults])) + " |")
+    return "\n".join(lines)
+
+
+def plot(names, figures, safety):
+    """Return an SVG: a bar for each handler's speed with four processes, and what it lost."""
+    rates = {name: statistics.median(figures[name, 4]["rate"]) for name in names if name != RAW}
+    base = rates[BASELINE]
+    scale = 260 / max(rates.values())
+    rows = []
+    for number, (name, rate) in enumerate(rates.items()):
+        y = 44 + number * 26
+        lost, _, misfiled, _ = safety.get(name, (0, 0, 0, 0))
+        colour = "#c0392b" if lost or misfiled else "#2e7d32" if "applog" in name else "#78909c"
+        note = f"{rate / base:.2f} x"
+        if name in safety:
+            note += f", {lost:,} lost" + (f", {misfiled:,} misfiled" if misfiled else "")
+        rows.append(
+            f'<text x="268" y="{y + 14}" text-anchor="end">{name}</text>'
+            f'<rect x="276" y="{y}" width="{rate * scale:.0f}" height="19" fill="{colour}"/>'
+            f'<text x="{282 + rate * scale:.0f}" y="{y + 14}">{note}</text>'
+        )
+    height = 58 + len(rates) * 26
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 {height}" role="img" '
+        'font-family="sans-serif" font-size="13"><title>Rotating log handlers compared</title>'
+        f'<rect width="800" height="{height}" fill="#fff"/>'
+        '<text x="14" y="24" font-size="15">Four processes: records per second, compared with '
+        f"logging.FileHandler ({base:,.0f}/s)</text>{''.join(rows)}</svg>\n"
+    )
+
+
+def installed(name):
+    """Tell whether the module that a handler needs is there."""
+    module = next((MODULES[word] for word in MODULES if name.startswith(word)), None)
+    return module is None or importlib.util.find_spec(module) is not None
+
+
+def main():
+    """Be a worker, or measure all handlers and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--records", type=int, default=20_000, help="lines of each process")
+    parser.add_argument("--seconds", type=float, default=6, help="of the safety runs by time")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--only", default="", help="handlers whose name contains this, and the base")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        work(json.loads(options.worker))
+        return
+    names = [name for name in CONTENDERS if installed(name) and (options.only in name or name in (BASELINE, RAW))]
+    begin = time.monotonic()
+    safety = measure_safety(names, 10_000, options.seconds)
+    figures = measure_speed(names, options.rounds, options.records)
+    progress("")
+    print(file=sys.stderr)
+    machine = f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores"
+    chain = f"One rotation of a full chain of 90 files: {stall(90):.2f} ms (median)."
+    text = (
+        f"{machine}; medians of {options.rounds} rounds, {options.records:,} lines of {LINE_BYTES} "
+        f"bytes for each process.\n\n{table(names, figures, safety)}\n\n{chain}\n"
+    )
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "handlers.md").write_text(text, encoding="utf-8")
+    svg = plot(names, figures, safety)
+    (options.output / "handlers.svg").write_text(svg, encoding="utf-8")
+    print(text)
+    print(f"took {time.monotonic() - begin:.0f} s", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

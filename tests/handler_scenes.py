@@ -1,0 +1,242 @@
+"""What the tests of the handlers run in a Python of their own: `handler_scenes.py SCENE LOG [ARGUMENT...]`.
+
+The standard library only, so that any Python on any system can run it.
+"""
+
+import atexit
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+import storm
+
+if sys.platform != "win32":
+    import resource
+
+NOBODY = 65534
+OPTIONS = {"Size": {"maxBytes": 1 << 20, "backupCount": 3}, "Time": {"when": "midnight"}}
+DESCRIPTORS = Path("/proc/self/fd")
+logger = logging.getLogger("app")
+logger.propagate = False
+logger.setLevel(logging.INFO)
+
+
+def start(log, kind, **options):
+    """Log into `log`, and return the handler that does it."""
+    handler = storm.make_handler({"handler": kind, "path": log, "options": {**OPTIONS[kind], **options}})
+    logger.addHandler(handler)
+    return handler
+
+
+def write(first, last):
+    """Write the records of these numbers."""
+    for number in range(first, last):
+        logger.info("n%dn %s end", number, "x" * 50)
+
+
+def give_up_root():
+    """Become a user for whom there are forbidden folders."""
+    if not os.geteuid():
+        os.setuid(NOBODY)
+
+
+def fill_quota(log, kind):
+    """Reach the limit of a file's size, and write on when it is lifted."""
+    start(log, kind)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, resource.RLIM_INFINITY))
+    write(0, 300)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    write(300, 310)
+
+
+def fill_disk(log, kind):
+    """Fill the disk that the log is on, and write on when it has room."""
+    start(log, kind)
+    ballast = Path(log).parent.parent / "ballast"
+    write(0, 5)
+    with suppress(OSError), ballast.open("wb") as file:
+        file.write(bytes(1 << 20))
+    write(5, 3000)
+    ballast.unlink()
+    write(3000, 3010)
+
+
+def use_up_descriptors(log, kind):
+    """Write while no file can be opened: at the start, and at a rotation."""
+    handler = start(log, kind)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (40, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    taken = []
+
+    def take_all():
+        with suppress(OSError):
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+
+    def give_back():
+        while len(taken) > 5:
+            os.close(taken.pop())
+
+    take_all()
+    write(0, 10)
+    give_back()
+    write(10, 20)
+    take_all()
+    handler.maxBytes = 600
+    handler._close_window()  # noqa: SLF001  as if half a second had passed
+    write(20, 40)
+    give_back()
+
+
+def write_without_rights(log, kind, count, *limit):
+    """Write as a user who may not change the folder."""
+    start(log, kind, **({"maxBytes": int(limit[0])} if limit else {}))
+    give_up_root()
+    write(0, int(count))
+
+
+def lose_descriptor(log, kind, how):
+    """Have the log's file closed by somebody else."""
+    handler = start(log, kind)
+    write(0, 2)
+    if how == "stream":
+        handler.stream.close()
+    else:
+        os.close(handler.stream.fileno())
+    write(2, 4)
+
+
+def write_ascii(log, kind):
+    """Log what ASCII lacks, and what UTF-8 lacks."""
+    start(log, kind, encoding="ascii")
+    logger.info("n\u2192\udc80 end")
+
+
+def fork_while_rotating(log, kind):
+    """Fork while three threads write and rotate; each child writes one record, and has no descriptor too many."""
+    warnings.simplefilter("ignore", DeprecationWarning)
+    handler = start(log, kind)
+    handler.maxBytes, handler.backupCount = 300, 2000
+    stop = threading.Event()
+
+    def be_busy():
+        while not stop.is_set():
+            write(0, 1)
+
+    threads = [threading.Thread(target=be_busy) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for number in range(1000, 1060):
+        child = os.fork()
+        if not child:
+            write(number, number + 1)
+            os._exit(DESCRIPTORS.exists() and len(os.listdir(DESCRIPTORS)) > 8)  # noqa: PTH208
+        assert os.waitpid(child, 0)[1] == 0
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+
+def write_last_words(log, kind):
+    """Log after logging.shutdown, from atexit, and from a destructor."""
+    handler = start(log, kind)
+    write(0, 1)
+
+    class Last:
+        def __del__(self):
+            write(3, 4)
+
+    logger.last = Last()
+    logging.shutdown()
+    write(1, 2)
+    assert handler.stream is None
+    atexit.register(write, 2, 3)
+    del logger.last
+
+
+def count_descriptors(log, kind):
+    """Rotate often; the number of descriptors stays, and subprocesses get none."""
+
+    def count():
+        return len(list(DESCRIPTORS.iterdir()))
+
+    handler = start(log, kind)
+    handler.maxBytes, handler.backupCount = 300, 5
+    write(0, 50)
+    before = count()
+    write(0, 3000)
+    handler.doRollover()
+    assert count() == before, (before, count())
+    listing = subprocess.run(["ls", "-l", DESCRIPTORS], close_fds=False, capture_output=True, text=True, check=True)
+    assert "django" not in listing.stdout, listing.stdout
+    handler.close()
+    assert count() == before - 2, (before, count())
+
+
+def just_write(log, kind, count):
+    """Write `count` records."""
+    start(log, kind)
+    write(0, int(count))
+
+
+def keep_lock(log, kind):
+    """Take the lock and keep it."""
+    handler = start(log, kind)
+    handler._process_lock.acquire(1)  # noqa: SLF001
+    say("held")
+    sys.stdin.read()
+
+
+def say(*words):
+    """Tell the test."""
+    print(*words, flush=True)
+
+
+def hold(path, mode, seconds):
+    """Be a foreign program that has a file open for some time."""
+    with Path(path).open(mode):
+        say("held")
+        time.sleep(float(seconds))
+    say("freed", time.time())
+
+
+def read_in_a_loop(path, seconds, pause):
+    """Be a foreign program that opens, reads and closes a file, and say how often that went well."""
+    until = time.time() + float(seconds)
+    count = 0
+    say("held")
+    while time.time() < until:
+        with suppress(OSError):
+            Path(path).read_bytes()
+            count += 1
+        time.sleep(float(pause))
+    say(count)
+
+
+def hold_idle(job):
+    """Be a process of the project that has logged once, and once more at its end."""
+    handler = storm.make_handler(json.loads(job))
+    handler.handle(logging.makeLogRecord({"msg": "999-0-0 x end"}))
+    say("held")
+    sys.stdin.readline()
+    handler.handle(logging.makeLogRecord({"msg": "999-0-1 x end"}))
+
+
+def log_and_exit(log):
+    """Be a command of manage.py: make both handlers, log a little and end."""
+    for kind, options in (("Size", {"maxBytes": 9}), ("Time", {"when": "midnight"})):
+        handler = storm.make_handler({"handler": kind, "path": log + kind, "options": options})
+        for _ in range(5):
+            handler.handle(logging.makeLogRecord({"msg": "hello"}))
+        handler.close()
+
+
+if __name__ == "__main__":
+    scene, *arguments = sys.argv[1:]
+    globals()[scene](*arguments)

@@ -1,0 +1,90 @@
+"""Fork, threads, exit, subprocesses: nothing hangs, nothing leaks."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import handler_scenes as scenes
+import pytest
+from handler_support import KINDS, assert_each_once, command, play, record, whole_lines
+from storm import Storm
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="fork and signals are of POSIX")
+
+
+@KINDS
+def test_fork_in_the_middle_of_rotations(log, kind):
+    """Without this, a worker that is forked at the wrong moment hangs at its first record."""
+    assert play(scenes.fork_while_rotating, log, kind) == ""
+    assert_each_once(log, range(1000, 1060))
+
+
+@KINDS
+def test_records_at_the_exit_of_the_interpreter(log, kind):
+    """Without this, the last words of a process are lost, or come with a traceback."""
+    assert play(scenes.write_last_words, log, kind) == ""
+    assert len(whole_lines(log)) == 4
+
+
+@KINDS
+@pytest.mark.skipif(not scenes.DESCRIPTORS.exists(), reason="counts descriptors in /proc")
+def test_no_descriptor_leaks_or_is_inherited(log, kind):
+    """Without this, a process that runs for weeks dies of too many open files."""
+    play(scenes.count_descriptors, log, kind)
+
+
+def test_a_stopped_process_does_not_stop_the_others(log):
+    """Without this, a process in a debugger freezes the whole site at midnight."""
+    with subprocess.Popen(
+        command(scenes.keep_lock, log, "Size"), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:  # fmt: skip
+        assert holder.stdout.readline() == b"held\n"
+        holder.send_signal(signal.SIGSTOP)
+        begin = time.monotonic()
+        [_] = play(scenes.just_write, log, "Size", 500).splitlines()
+        took = time.monotonic() - begin
+        holder.kill()
+    assert took < 10
+    assert len(whole_lines(log)) == 500
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_namer_that_logs(log, make, by_hand):
+    """Without this, a custom namer with a log call recurses until the stack ends, or gives back the lock too early."""
+    handler = make("SharedRotatingFileHandler", log, maxBytes=200, backupCount=50)
+    was_held = []
+
+    def name_and_log(name):
+        handler._close_window()  # noqa: SLF001  as on Windows
+        handler.handle(record(message=f"naming {'x' * 200}"))
+        was_held.append(handler._process_lock.held)  # noqa: SLF001
+        return name
+
+    handler.namer = name_and_log
+    for number in range(20):
+        handler.handle(record(message=f"n{number}n {'x' * 50}"))
+        if by_hand:
+            handler.doRollover()
+    assert_each_once(log, range(20))
+    assert was_held
+    assert all(was_held)
+
+
+@KINDS
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+def test_a_record_is_one_system_call(log, kind, tmp_path):
+    """Without this, the log costs the time that it was made to save."""
+    trace = tmp_path / "trace"
+    options = {"maxBytes": 10 << 20, "backupCount": 5} if kind == "Size" else {"when": "midnight"}
+    storm = Storm(kind, log, ["strace", "-f", "-o", str(trace), sys.executable], options=options, records=5000)
+    storm.start()
+    storm.wait()
+    calls = [line.split(None, 1)[1] for line in trace.read_text().splitlines()]
+    is_record = [call.startswith("write(") and ("0-0-" in call) for call in calls]
+    first, last = is_record.index(True), len(calls) - is_record[::-1].index(True)
+    during = calls[first:last]
+    others = [call for call in during if not call.startswith(("write(", "getpid("))]  # logging asks for the process id
+    assert sum(is_record) == sum(call.startswith("write(") for call in during) == 5000
+    assert len(others) < 200, others  # a look each half second, or each 256th of maxBytes

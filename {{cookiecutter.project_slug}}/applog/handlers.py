@@ -1,0 +1,131 @@
+"""Rotating log files that several processes write at once: `shared` says how."""
+
+import itertools
+import os
+import time
+from contextlib import suppress
+from logging.handlers import RotatingFileHandler, TimedRotatingFileHandler
+from typing import Any
+
+from applog import files
+from applog.periods import Periods, find_dates
+from applog.shared import SharedFileHandler
+
+LOOKS_PER_FILE = 256  # with it, four processes exceed maxBytes by less than 2 %
+
+
+class SharedRotatingFileHandler(SharedFileHandler, RotatingFileHandler):
+    """`RotatingFileHandler` for several processes, with the same parameters.
+
+    No file exceeds `maxBytes` bytes, but by what several processes write in the same moment. When `maxBytes` or
+    `backupCount` is 0, nothing is ever rotated.
+    """
+
+    def _is_due(self, status: os.stat_result, _created: float, length: int) -> bool:
+        limited = self.maxBytes > 0 and self.backupCount > 0 and status.st_size > 0
+        return limited and status.st_size + length >= self.maxBytes
+
+    def _open_window(self, created: float) -> None:
+        super()._open_window(created)
+        if self.maxBytes > 0 and self.backupCount > 0:
+            self._has_room(0)
+
+    def _has_room(self, length: int) -> bool:
+        free = self.maxBytes - length - self.stream.seek(0, os.SEEK_END)
+        share = self.maxBytes // LOOKS_PER_FILE
+        self._room = max(share, free // 64)  # 64 processes may all write as much
+        return bool(free > share)
+
+    def _rename(self) -> None:
+        # Shift up to the first gap. Whoever is killed meanwhile leaves a gap for the next rotation.
+        names = [self.rotation_filename(f"{self.baseFilename}.{i + 1}") for i in range(max(1, self.backupCount))]
+        gap = next((i for i, name in enumerate(names) if not os.path.lexists(name)), len(names) - 1)
+        if os.path.lexists(names[gap]):
+            files.free_name(names[gap])
+        for i in range(gap, 0, -1):
+            files.rename(names[i - 1], names[i])
+        self.rotate(self.baseFilename, names[0])
+
+
+class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler):
+    """`TimedRotatingFileHandler` for several processes, with the same parameters.
+
+    A record belongs to the period that the clock on the wall (`utc`: in Greenwich) showed when it was made. Periods are
+    `interval` times `when` long and begin at full ones, not when a process starts: days and weeks at midnight or
+    `atTime`. `backupCount` 0 keeps all rotated files.
+
+    The lock file notes the period that the file is from. The modification time, used where that is missing, cannot
+    tell: what is made before midnight may be written after it.
+    """
+
+    def __init__(self, filename: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
+        super().__init__(filename, *args, **kwargs)
+        self._periods = Periods.of(self)
+        self._period: int | None = None  # the open file's, once it was looked up
+
+    def _path(self, period: int, number: str = "") -> str:
+        name = time.strftime(self.suffix, time.gmtime(period))
+        return self.rotation_filename(f"{self.baseFilename}.{name}{number}")
+
+    def _open_window(self, created: float) -> None:
+        super()._open_window(created)
+        begin, end = self._periods.find_limits(created)
+        self._since, self._until = max(self._since, begin), min(self._until, end)
+        if self._is_late(created):
+            self._close_window()
+
+    def _is_due(self, status: os.stat_result, created: float, _length: int) -> bool:
+        if self._period is None and status.st_size and self._process_lock.held:
+            self._look_up_period(status)
+        return self._period is None or self._periods.find(created) > self._period
+
+    def _is_late(self, created: float) -> bool:
+        """Tell whether the file of the record's period was rotated: the clock was put back, or a thread waited."""
+        if self._period is None or callable(self.rotator):  # a compressed file cannot be appended to
+            return False
+        return self._periods.find(created) < self._period
+
+    def _look_up_period(self, status: os.stat_result) -> int:
+        note = self._process_lock.read_note()
+        period = int(note) if note.isdigit() else self._periods.find(status.st_mtime)
+        return self._set_period(self._periods.begin(period))  # when `when` was another, so is the begin
+
+    def _set_period(self, period: int) -> int:
+        self._process_lock.write_note(b"%d" % period)
+        self._period = period
+        return period
+
+    def _reopen(self) -> None:
+        self._period = None
+        super()._reopen()
+
+    def _roll(self, created: float) -> None:
+        super()._roll(created)
+        if not os.fstat(self.stream.fileno()).st_size:
+            self._set_period(self._periods.find(created))
+            for path in self.getFilesToDelete():
+                with suppress(OSError):
+                    os.remove(path)
+
+    def _rename(self) -> None:
+        period = self._look_up_period(os.stat(self.baseFilename)) if self._period is None else self._period
+        # The name is taken after a rotation by hand, or by another log: then count.
+        paths = (self._path(period, f".{n}" if n else "") for n in itertools.count())
+        self.rotate(self.baseFilename, next(path for path in paths if not os.path.lexists(path)))
+
+    def getFilesToDelete(self) -> list[str]:  # noqa: N802
+        """Return the paths of the rotated files beyond `backupCount`, oldest first."""
+        folder, own = os.path.dirname(self.baseFilename), set()
+        for name in os.listdir(folder) if self.backupCount > 0 else ():
+            path = os.path.join(folder, name)
+            for period, number in find_dates(name, self.suffix):
+                if self._path(period, number) == path and os.path.isfile(path):
+                    own.add((period, int(number[1:] or 0), path))
+        return [path for *_, path in sorted(own)][: max(0, len(own) - self.backupCount)]
+
+    def _put(self, created: float, data: bytes) -> None:
+        if self._is_late(created):
+            with suppress(OSError), files.open_to_append(self._path(self._periods.find(created))) as file:
+                files.write_whole(file, data)
+                return
+        super()._put(created, data)

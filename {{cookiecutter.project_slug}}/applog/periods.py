@@ -1,0 +1,68 @@
+"""The hours, days and weeks that log files are from, by the clock on the wall."""
+
+import calendar
+import math
+import re
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from logging.handlers import TimedRotatingFileHandler
+from typing import Self
+
+MONDAY_1970 = -3 * 86400  # 1970 began on a Thursday
+
+
+class Periods:
+    """Periods of `length` seconds, counted from `offset` seconds after 1970 began.
+
+    A period is known by the time on the wall at its begin, as seconds that `time.gmtime` reads. It
+    is what names the file, so it lasts 23 or 25 hours when the clocks change on that day, and an
+    hour that comes twice is one period. `utc` takes the clock of Greenwich instead.
+    """
+
+    def __init__(self, length: int, offset: int, *, utc: bool) -> None:
+        self._length = length
+        self._offset = offset
+        self._clock = time.gmtime if utc else time.localtime
+
+    @classmethod
+    def of(cls, handler: TimedRotatingFileHandler) -> Self:
+        """Return the periods of a `TimedRotatingFileHandler`, aligned to full ones.
+
+        `D` begins at midnight as `MIDNIGHT` does. Only `MIDNIGHT` and `W` heed `atTime`, as in the
+        standard library, where `W0` without it ends with Monday's last second.
+        """
+        offset, at = 0, handler.atTime
+        if handler.when.startswith("W"):
+            offset = MONDAY_1970 + (handler.dayOfWeek + (at is None)) * 86400
+        if at and (handler.when == "MIDNIGHT" or handler.when.startswith("W")):
+            offset += (at.hour * 60 + at.minute) * 60 + at.second
+        return cls(max(1, int(handler.interval)), offset, utc=handler.utc)
+
+    def begin(self, wall: int) -> int:
+        """Return the begin of the period in which the time on the wall is `wall`."""
+        return wall - (wall - self._offset) % self._length
+
+    def find(self, created: float) -> int:
+        """Return the period of `created` (seconds since 1970)."""
+        return self.begin(calendar.timegm(self._clock(math.floor(created))))
+
+    def find_limits(self, created: float) -> tuple[int, int]:
+        """Return two times round `created` within a minute and between which its period is sure."""
+        second = math.floor(created)
+        wall = calendar.timegm(self._clock(second))
+        passed = wall - self.begin(wall)
+        minute = second - second % 60  # the clocks change on a full minute
+        return max(minute, second - passed), min(minute + 60, second - passed + self._length)
+
+
+def find_dates(name: str, suffix: str) -> Iterator[tuple[int, str]]:
+    """Find the begins of periods, written as `suffix` says, in a file's name.
+
+    Each comes with the number (`.1`) behind it, and without it, where that belongs to something else.
+    """
+    pattern = re.sub("%[A-Za-z]", lambda found: r"\d{4}" if found[0] == "%Y" else r"\d\d", suffix)
+    for found in re.finditer(rf"(?=({pattern})(\.\d+)?)", name, re.ASCII):
+        with suppress(ValueError):  # digits that are no date
+            begin = calendar.timegm(time.strptime(found[1], suffix))
+            yield from ((begin, number) for number in {found[2] or "", ""})

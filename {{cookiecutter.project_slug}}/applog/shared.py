@@ -1,0 +1,226 @@
+"""A log file that several processes write at once, and rotate, on every system.
+
+The standard library's handlers rename a file that other processes still write to: on Unix that loses records, on
+Windows it fails. Here:
+
+- A record is one `write` of a whole line to a file opened for append, which the system keeps whole. That needs no lock:
+  a writer that was overtaken by a rename still writes where it meant to.
+- What must be known beyond that is looked up now and then: does the path still lead to the open file, and is that file
+  due? A look opens a window (`_since`, `_until`, `_room`) within which nothing becomes due, or by no more than a share
+  of maxBytes.
+- Who finds the file due takes a lock, looks again, and rotates or opens what another has rotated.
+- Windows may overwrite what another process appends, and a `rotator` that compresses must not run while somebody
+  writes: there, and only there, each record is written under that lock.
+- Trouble is never raised: records go into whichever file can be had, and it is tried again later.
+"""
+
+import errno
+import locale
+import logging
+import math
+import os
+import sys
+import time
+from contextlib import suppress
+from logging.handlers import BaseRotatingHandler
+from typing import Any
+
+from applog import files
+from applog.reports import Reports
+
+LOOK_SECONDS = 0.5  # after this, writing goes on at the right path when somebody moved the file
+
+
+class SharedFileHandler(BaseRotatingHandler):
+    """What handlers have in common whatever makes their file due: the write, the look, the rotation."""
+
+    lock: Any
+    stream: Any  # a FileIO of bytes, or None while nothing is open
+    _opened: os.stat_result | None  # the stream's
+    _room: int  # bytes; only rotation by size needs them
+    _closed: bool
+
+    def __init__(self, filename: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
+        # Not the real path: the standard library looks at it, and fails if it is renamed meanwhile.
+        super().__init__(os.devnull, *args, **kwargs)
+        self.baseFilename = os.path.abspath(os.fspath(filename))
+        self.mode, self.delay = "a", True
+        self._process_lock = files.ProcessLock(self.baseFilename)
+        self.stream = self._opened = None
+        self._busy: int | None = None  # the process that looks or rotates: not its forked child
+        self._reports, self._retry_at = Reports(self), -math.inf
+        self._codec = locale.getencoding() if self.encoding in {None, "locale"} else str(self.encoding)
+        # As logging.basicConfig does: a character that the encoding lacks must not cost the record.
+        self._codec_errors = self.errors or "backslashreplace"
+        self._close_window()
+
+    def _open(self) -> Any:
+        """Open nothing in the constructor, whatever `delay` says."""
+
+    def handle(self, record: logging.LogRecord) -> Any:
+        """Emit `record` if the filters let it pass."""
+        if self.filters:
+            return super().handle(record)
+        with self.lock:  # all that is left of it without filters
+            self.emit(record)
+        return record
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write `record`, after rotating the file if it is due. Trouble goes to stderr."""
+        try:
+            data = (self.format(record) + self.terminator).encode(self._codec, self._codec_errors)
+        except RecursionError:  # as logging.StreamHandler
+            raise
+        except Exception:  # noqa: BLE001  whatever a formatter or an argument's __str__ raises
+            self.handleError(record)
+            return
+        self._room = room = self._room - len(data)
+        try:
+            in_window = self._since <= record.created < self._until
+            if in_window and (room >= 0 or self._has_room(len(data))):
+                done = self.stream.write(data)
+                if done != len(data):
+                    files.take_back(self.stream, done)
+            else:
+                self._look_and_write(record.created, data)
+        except Exception as error:  # noqa: BLE001  a log must never stop the application
+            self._close_window()
+            self._write_again(record.created, data, error)
+
+    def _write_again(self, created: float, data: bytes, error: Exception) -> None:
+        """Write into a new file if the open one is gone: a daemon closes descriptors that it does not know."""
+        is_gone = getattr(error, "errno", None) in {errno.EBADF, errno.ESTALE}
+        if self.stream and (is_gone or self.stream.closed):
+            self._close_files()
+            try:
+                self._look_and_write(created, data)
+            except Exception as reason:  # noqa: BLE001
+                error = reason
+            else:
+                return
+        self._reports.lost(error)
+
+    def _look_and_write(self, created: float, data: bytes) -> None:
+        if self._busy == os.getpid():  # a namer, a rotator or a signal handler logs meanwhile
+            self._append(data)
+            return
+        self._busy = os.getpid()
+        try:
+            exclusive = files.WINDOWS or callable(self.rotator)
+            try:
+                self._look(created, len(data), exclusive=exclusive)
+                self._open_window(created)
+            except Exception as error:  # noqa: BLE001  also whatever a namer or a rotator raises
+                SharedFileHandler._open_window(self, created)
+                self._reports.delayed(error)
+            if exclusive or self._closed:
+                self._close_window()
+            self._put(created, data)
+        finally:
+            self._end_look()
+
+    def _look(self, created: float, length: int, *, exclusive: bool) -> None:
+        """Have the right file open, and keep the lock if `exclusive`, or if it was needed."""
+        status = self._status()
+        if exclusive or status is None or self._is_due(status, created, length):
+            self._process_lock.acquire(60 if callable(self.rotator) else 1)
+            if self._status() is None:
+                self._reopen()
+            if self._is_due(os.fstat(self.stream.fileno()), created, length):
+                self._roll(created)
+
+    def _end_look(self) -> None:
+        self._process_lock.release()
+        self._busy = None
+        if self._closed:  # a record after logging.shutdown, while the interpreter exits
+            self._close_files()
+
+    def _put(self, _created: float, data: bytes) -> None:
+        self._append(data)
+
+    def _append(self, data: bytes) -> None:
+        if not self.stream:
+            self._reopen()
+        files.write_whole(self.stream, data)
+
+    def _open_window(self, created: float) -> None:
+        self._since, self._until = created - LOOK_SECONDS, created + LOOK_SECONDS
+        self._room = sys.maxsize
+
+    def _close_window(self) -> None:
+        self._since, self._until, self._room = math.inf, -math.inf, sys.maxsize
+
+    def _status(self) -> os.stat_result | None:
+        """Return the `os.stat` of the path, or None when it does not lead to the open file."""
+        with suppress(OSError):
+            status = os.stat(self.baseFilename)
+            return status if self._opened and os.path.samestat(status, self._opened) else None
+        return None
+
+    def _reopen(self) -> None:
+        file = files.open_to_append(self.baseFilename)
+        # The old file stays open until there is a new one: rather the wrong file than none.
+        old, self.stream, self._opened = self.stream, file, os.fstat(file.fileno())
+        if old:
+            old.close()
+            self._reports.succeeded()
+
+    def _is_due(self, status: os.stat_result, created: float, length: int) -> bool:
+        """Tell whether the file must be rotated before a record of `length` bytes."""
+        raise NotImplementedError
+
+    def _has_room(self, length: int) -> bool:
+        """Tell whether `length` bytes fit into the file, by looking at nothing but the open file."""
+        raise NotImplementedError
+
+    def _rename(self) -> None:
+        """Rename the file, which is not empty and can be renamed. The caller holds the lock."""
+        raise NotImplementedError
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802  the standard library's name
+        """Tell whether the open file is full or from an earlier period than `record`."""
+        status = self._status()
+        return bool(status and self._is_due(status, record.created, len(self.format(record)) + 1))
+
+    def doRollover(self) -> None:  # noqa: N802
+        """Rotate now, due or not. Raises OSError when that is impossible."""
+        with self.lock:
+            self._busy = os.getpid()
+            try:
+                self._process_lock.acquire(60)
+                self._retry_at = -math.inf
+                self._reopen()
+                self._roll(time.time())
+            finally:
+                self._end_look()
+
+    def rotate(self, source: str, dest: str) -> None:
+        """Rename `source` to `dest`, or let the `rotator` do what it does instead."""
+        if callable(self.rotator):
+            super().rotate(source, dest)
+        else:
+            files.rename(source, dest)
+
+    def _roll(self, _created: float) -> None:
+        """Rename the file and open the next one. The caller holds the lock."""
+        # gh-116263: an empty file is not renamed. bpo-45401: nor are /dev/stdout and the like.
+        path = self.baseFilename
+        if os.path.isfile(path) and os.path.getsize(path) and time.monotonic() >= self._retry_at:
+            self._retry_at = time.monotonic() + LOOK_SECONDS
+            files.check_movable(path)  # before a backup is touched
+            self._rename()
+            self._reopen()
+            self._retry_at = -math.inf
+
+    def _close_files(self) -> None:
+        stream, self.stream, self._opened = self.stream, None, None
+        self._close_window()
+        with suppress(AttributeError, OSError):
+            stream.close()
+        self._process_lock.close()
+
+    def close(self) -> None:
+        """Close the files. A record that comes later is written all the same."""
+        with self.lock:
+            self._close_files()
+            super().close()
