@@ -2,7 +2,7 @@
 
 cookiecutter makes the project's folder before it runs ``hooks/pre_gen_project.py``, and prints a traceback when that
 refuses. A slug such as ``a/b``, or ``con`` on Windows, would leave a folder behind or fail before; so the hook's rules
-are asked already behind each question that they know.
+are asked already behind the slug and behind the time zone.
 """
 
 from __future__ import annotations

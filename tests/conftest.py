@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 import storm
 from filelock import FileLock
+from servers import free_port, wait_for
 
 ROOT = Path(__file__).resolve().parent.parent
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
@@ -171,23 +172,6 @@ def postgresql():
         finally:
             server.terminate()
             server.wait()
-
-
-def free_port():
-    """Return a port that nobody listens on."""
-    import socket  # noqa: PLC0415  used by few tests
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def wait_for(condition, seconds=60):
-    """Wait until a condition holds, and fail when it does not in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"waited {seconds} s in vain"
-        time.sleep(0.1)
 
 
 @pytest.fixture

@@ -119,9 +119,14 @@ class Storm:
             self.processes.append(subprocess.Popen(command, **pipes))
         self.writers += fork or count
 
-    def kill_one(self):
-        """Kill one of the writers that still run."""
-        random.choice([process for process in self.processes if process.poll() is None]).kill()
+    def kill_and_replace(self, kills):
+        """Start four writers, then kill one that still runs and start another, `kills` times."""
+        self.start(4)
+        time.sleep(1)
+        for _ in range(kills):
+            time.sleep(0.2)
+            random.choice([process for process in self.processes if process.poll() is None]).kill()
+            self.start()
 
     def wait(self, timeout=240):
         """Wait until all writers have ended."""

@@ -1,7 +1,6 @@
 """Several processes write one log that rotates by size."""
 
 import gzip
-import time
 from pathlib import Path
 
 import pytest
@@ -34,12 +33,7 @@ def test_no_record_is_lost_when_writers_are_killed(log, full):
     """Without this, a worker that the out-of-memory killer takes tears down the others' log."""
     kills = 15 if full else 6
     storm = Storm("Size", log, options=OPTIONS, seconds=2 + kills * 0.4, pause=0.0002)
-    storm.start(4)
-    time.sleep(1)
-    for _ in range(kills):
-        time.sleep(0.2)
-        storm.kill_one()
-        storm.start()
+    storm.kill_and_replace(kills)
     storm.wait()
     storm.assert_intact()
     numbers = sorted(int(path.suffix[1:]) for path in storm.files() if path != log)

@@ -1,7 +1,5 @@
 """Several processes write one log that rotates every second."""
 
-import time
-
 import pytest
 from handler_support import FORKS, SIZES
 from storm import SECONDS_SUFFIX, Storm
@@ -27,11 +25,6 @@ def test_no_record_is_lost_or_misfiled_when_writers_are_killed(log, full):
     """Without this, a killed worker at midnight costs the others' records."""
     kills = 15 if full else 6
     storm = Storm("Time", log, options=OPTIONS, seconds=2 + kills * 0.4, pause=0.0002)
-    storm.start(4)
-    time.sleep(1)
-    for _ in range(kills):
-        time.sleep(0.2)
-        storm.kill_one()
-        storm.start()
+    storm.kill_and_replace(kills)
     storm.wait()
     storm.assert_intact(SECONDS_SUFFIX)

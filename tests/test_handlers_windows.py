@@ -6,17 +6,15 @@ that Python too.
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 
 import handler_scenes as scenes
 import pytest
-from conftest import free_port, wait_for
 from handler_support import KINDS, SIZES, command, own_files, play
+from servers import fetch, free_port, stop, wait_for
 from storm import SECONDS_SUFFIX, Storm
-from test_run import fetch
 
 WINDOWS_PYTHON = os.environ.get("WINDOWS_PYTHON") or (sys.executable if sys.platform == "win32" else None)
 pytestmark = pytest.mark.skipif(not WINDOWS_PYTHON, reason="WINDOWS_PYTHON does not name a Python for Windows")
@@ -202,15 +200,6 @@ def serve(python, project, package):
 def read(path):
     """Return what stands in a file."""
     return path.read_text(encoding="utf-8", errors="replace")
-
-
-def stop(server):
-    """End the server and the process that its autoreloader started."""
-    if sys.platform == "win32":
-        subprocess.run(["taskkill", "/f", "/t", "/pid", str(server.pid)], capture_output=True, check=False)
-    else:
-        os.killpg(server.pid, signal.SIGKILL)
-    server.wait(20)
 
 
 def test_runserver_rotates_without_an_error(bake, environment):

@@ -5,8 +5,8 @@ import re
 import shutil
 import subprocess
 
-from conftest import QUESTIONS, ROOT, free_port, wait_for
-from test_run import fetch
+from conftest import QUESTIONS, ROOT
+from servers import fetch, free_port, stop, wait_for
 
 COMMANDS = re.findall(
     r"^```\n(pip install uv && .*)\n```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
@@ -40,15 +40,6 @@ def recorded(log, port):
     """Ask for the landing page and return what the log holds by now."""
     fetch(f"http://127.0.0.1:{port}/")
     return log.read_text(encoding="utf-8") if log.exists() else ""
-
-
-def stop(server):
-    """End a shell and what it started."""
-    if os.name == "nt":
-        subprocess.run(["taskkill", "/f", "/t", "/pid", str(server.pid)], capture_output=True, check=False)
-    else:
-        os.killpg(server.pid, 15)
-    server.wait()
 
 
 def test_ci_runs_the_second_command():

@@ -4,25 +4,13 @@ import os
 import re
 import signal
 import subprocess
-import urllib.error
 import urllib.request
 
 import pytest
-from conftest import free_port, name_of, pairwise, run, wait_for
+from conftest import name_of, pairwise, run
+from servers import fetch, free_port, wait_for
 
 PRODUCTION = {"DEBUG": "false", "SECRET_KEY": "k3Yz" * 8 + "0123456789abcdefghij", "ALLOWED_HOSTS": "localhost"}
-
-
-def fetch(url):
-    """Return the status and the body of a page, whatever the status."""
-    try:
-        with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310  our own server
-            return response.status, response.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
-    except OSError:
-        return None, ""
 
 
 @pytest.fixture
