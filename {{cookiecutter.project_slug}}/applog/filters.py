@@ -1,0 +1,133 @@
+"""Which records of a log to show.
+
+Regular expressions are RE2's (https://github.com/google/re2/wiki/Syntax): the time that one takes grows with the text
+only, so that nobody can stop a server with it, and RE2 searches whole blocks of a file faster than a disk reads them.
+"""
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import re2
+
+from applog.records import TEXT_TIME, Record
+
+PATTERN_CHARACTERS = 500  # of a regular expression
+PATTERN_BYTES = 1 << 20  # that RE2 may use for it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """What a record must have to be shown; what is left empty does not matter.
+
+    level: the name of a level: this one and those above. Names that `logging.addLevelName` knows count too.
+    text: stands anywhere in the record, its traceback included, in upper or lower case.
+    pattern: a regular expression in RE2's syntax that matches within one line of the record.
+    logger: the name of a logger: this one and those below.
+    request_id: the whole id.
+    since, until: aware times; a record made at `since` is shown, one made at `until` is not. A line without a time is
+        not shown then.
+
+    Raises ValueError with a sentence for people when a value cannot be used.
+    """
+
+    level: str = ""
+    text: str = ""
+    pattern: str = ""
+    logger: str = ""
+    request_id: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be used."""
+        message = ""
+        if self.level and self.level not in logging.getLevelNamesMapping():
+            message = f"{self.level} is no level; the levels are DEBUG, INFO, WARNING, ERROR and CRITICAL."
+        if len(self.pattern) > PATTERN_CHARACTERS:
+            message = f"The regular expression is longer than {PATTERN_CHARACTERS} characters."
+        if not all(time.tzinfo for time in (self.since, self.until) if time):
+            message = "A time needs a time zone."
+        if message:
+            raise ValueError(message)
+        if self.pattern:
+            self._pattern  # noqa: B018  compiled now, to be refused now
+
+    @cached_property
+    def _pattern(self) -> Any:
+        return _compile(f"(?m:{self.pattern})")
+
+    @cached_property
+    def levels(self) -> frozenset[str]:
+        """The names of the levels that pass, or none when all do."""
+        numbers = logging.getLevelNamesMapping()
+        lowest = numbers.get(self.level, 0)
+        return frozenset(name for name, number in numbers.items() if number >= lowest) if self.level else frozenset()
+
+    @cached_property
+    def search(self) -> Any:
+        """A compiled expression that finds each record that may pass, in the bytes of a file, or None for all."""
+        if self.pattern:
+            return self._pattern
+        if self.text:
+            return _compile(f"(?i:{''.join(map(_character, self.text))})")
+        if self.request_id:
+            name = re2.escape(self.request_id)
+            return _compile(rf'\[{name}\]|"request_id": ?"{name}"')
+        if self.levels:
+            names = "|".join(re2.escape(name) for name in sorted(self.levels))
+            time = TEXT_TIME.decode()
+            json_level = rf'\{{"timestamp": ?"[^"]*", ?"level": ?"(?:{names})"'
+            return _compile(rf"(?m:^\x00*(?:{time}\S* (?:{names}) |{json_level}))")
+        if self.logger:
+            name = re2.escape(self.logger)
+            return _compile(rf' {name}[ .]|"logger": ?"{name}[".]')
+        return None
+
+    @property
+    def needs_records(self) -> bool:
+        """Tell whether more than a record's time and level has to be looked at."""
+        return bool(self.text or self.pattern or self.logger or self.request_id)
+
+    def matches(self, record: Record) -> bool:
+        """Tell whether a record that `search` has found passes."""
+        return (
+            (not self.levels or record.level in self.levels)
+            and (not self.logger or f"{record.logger}.".startswith(f"{self.logger}."))
+            and (not self.request_id or record.request_id == self.request_id)
+            and (not self.since or bool(record.time and record.time >= self.since))
+            and (not self.until or bool(record.time and record.time < self.until))
+            and (not (self.text and self.pattern) or self._has_text(record))
+        )
+
+    def _has_text(self, record: Record) -> bool:
+        without_pattern = Filter(text=self.text)
+        return bool(without_pattern.search.search(record.raw.encode()))
+
+
+def _character(character: str) -> str:
+    """Return an expression for a character in either case, as it is or as JSON escapes it."""
+    cases = {case for case in (character, character.lower(), character.upper()) if len(case) == 1}
+    forms = [character, *sorted({json.dumps(case)[1:-1] for case in cases} - cases)]
+    escaped = [re2.escape(form) for form in forms]
+    return f"(?:{'|'.join(escaped)})" if len(escaped) > 1 else escaped[0]
+
+
+def _compile(pattern: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = PATTERN_BYTES
+    options.never_nl = True
+    options.never_capture = True
+    try:
+        return re2.compile(pattern.encode("utf-8", "surrogatepass"), options)
+    except re2.error as error:
+        reason = error.args[0].decode("utf-8", "replace") if error.args else "it is too complicated"
+        message = f"This regular expression cannot be used: {reason}."
+        raise ValueError(message) from None
+
+
+ALL = Filter()
