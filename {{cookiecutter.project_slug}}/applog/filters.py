@@ -68,24 +68,24 @@ class Filter:
         return frozenset(name for name, number in numbers.items() if number >= lowest) if self.level else frozenset()
 
     @cached_property
-    def search(self) -> Any:
-        """A compiled expression that finds each record that may pass, in the bytes of a file, or None for all."""
-        if self.pattern:
-            return self._pattern
-        if self.text:
-            return _compile(f"(?i:{''.join(map(_character, self.text))})")
-        if self.request_id:
-            name = re2.escape(self.request_id)
-            return _compile(rf'\[{name}\]|"request_id": ?"{name}"')
-        if self.levels:
-            names = "|".join(re2.escape(name) for name in sorted(self.levels))
-            time = TEXT_TIME.decode()
-            json_level = rf'\{{"timestamp": ?"[^"]*", ?"level": ?"(?:{names})"'
-            return _compile(rf"(?m:^\x00*(?:{time}\S* (?:{names}) |{json_level}))")
-        if self.logger:
-            name = re2.escape(self.logger)
-            return _compile(rf' {name}[ .]|"logger": ?"{name}[".]')
-        return None
+    def searches(self) -> tuple[Any, ...]:
+        """Compiled expressions of which each finds something in the bytes of every record that passes."""
+        names = "|".join(re2.escape(name) for name in sorted(self.levels))
+        json_level = rf'\{{"timestamp": ?"[^"]*", ?"level": ?"(?:{names})"'
+        wanted = {
+            rf"(?m:^\x00*(?:{TEXT_TIME.decode()}\S* (?:{names}) |{json_level}))": self.levels,
+            r' {0}[ .]|"logger": ?"{0}[".]'.format(re2.escape(self.logger)): self.logger,
+            r'\[{0}\]|"request_id": ?"{0}"'.format(re2.escape(self.request_id)): self.request_id,
+        }
+        return (
+            *(_compile(pattern) for pattern, is_wanted in wanted.items() if is_wanted),
+            *((self._text,) if self.text else ()),
+            *((self._pattern,) if self.pattern else ()),
+        )
+
+    @cached_property
+    def _text(self) -> Any:
+        return _compile(f"(?i:{''.join(map(_character, self.text))})")
 
     @property
     def needs_records(self) -> bool:
@@ -93,19 +93,25 @@ class Filter:
         return bool(self.text or self.pattern or self.logger or self.request_id)
 
     def matches(self, record: Record) -> bool:
-        """Tell whether a record that `search` has found passes."""
+        """Tell whether a record passes in which one of `searches` has found something.
+
+        Of a record longer than RECORD_BYTES only the part that is shown counts, unless `text` or `pattern` is all that
+        is asked for.
+        """
         return (
             (not self.levels or record.level in self.levels)
             and (not self.logger or f"{record.logger}.".startswith(f"{self.logger}."))
             and (not self.request_id or record.request_id == self.request_id)
             and (not self.since or bool(record.time and record.time >= self.since))
             and (not self.until or bool(record.time and record.time < self.until))
-            and (not (self.text and self.pattern) or self._has_text(record))
+            and (len(self.searches) == 1 or self._has_text(record))
         )
 
     def _has_text(self, record: Record) -> bool:
-        without_pattern = Filter(text=self.text)
-        return bool(without_pattern.search.search(record.raw.encode()))
+        data = record.raw.encode()
+        return (not self.text or bool(self._text.search(data))) and (
+            not self.pattern or bool(self._pattern.search(data))
+        )
 
 
 def _character(character: str) -> str:

@@ -25,7 +25,7 @@ from applog.filters import ALL, Filter
 from applog.records import RECORD_BYTES, Cursor, Record, parse, parse_time
 from applog.sources import Source, read_head
 
-DISORDER = timedelta(seconds=60)  # by so much records may stand in another order than they were made in
+DISORDER = timedelta(seconds=10)  # by so much records may stand in another order than they were made in
 
 _COUNTED = rb"\n(?:\x00*)(\d{4}-\d\d-\d\d[T ]\d\d:\d\d%s[.,]\d{3}(\S*) (\S+)"
 _COUNTED_JSON = rb'\n\{"timestamp": ?"(\d{4}-\d\d-\d\dT\d\d:\d\d%s[.,]\d{3}([^"\s]*)", ?"level": ?"([^"\n]*)"'
@@ -108,7 +108,7 @@ class Log:
         """
         for source, low, high in self._sources(cursor, matching, forwards=forwards):
             scan = source.scan_forwards if forwards else source.scan_backwards
-            for start, end in scan(low, high, matching.search):
+            for start, end in scan(low, high, matching.searches):
                 if start == end:
                     yield None, source.cursor(start)
                 else:
@@ -172,9 +172,9 @@ class Log:
         """Yield the matching records between two offsets; lines there that continue an earlier one count as one."""
         if low < high and source.start_of(low) != low:
             record = self.read_record(source, low, min(source.end_of(low), high))
-            if (not matching.search or matching.search.search(record.raw.encode())) and matching.matches(record):
+            if all(search.search(record.raw.encode()) for search in matching.searches):
                 yield record
-        for start, end in source.scan_forwards(low, high, matching.search):
+        for start, end in source.scan_forwards(low, high, matching.searches):
             if low <= start < end:
                 record = self.read_record(source, start, end)
                 if matching.matches(record):

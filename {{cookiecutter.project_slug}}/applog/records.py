@@ -14,6 +14,7 @@ RECORD_BYTES = 64 * 1024  # a longer record is shown up to here
 TEXT_TIME = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,]\d{3}"
 HEADER = rb"\x00*(?:%s(?:(?:Z|[+-]\d\d:\d\d) [^\s]| [A-Z])|\{\"timestamp\")" % TEXT_TIME
 
+_HEADER = re.compile(HEADER.decode())
 _TEXT = re.compile(
     r"(?P<time>\S{23,29}|\S+ \S+) (?P<level>\S+) (?P<logger>\S+)(?: \[(?P<request_id>[^\]\s]+)\])? ?(?P<message>.*)",
     re.DOTALL,
@@ -49,7 +50,7 @@ class Cursor(NamedTuple):
         return cls(*(int(number, 16) for number in text.split(".")))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Record:
     """A record as it stands in the file.
 
@@ -101,7 +102,7 @@ def parse_time(text: str) -> datetime | None:
 def _parse_text(text: str) -> dict[str, Any]:
     first, *lines = text.lstrip("\0").split("\n")
     found = _TEXT.match(first)
-    if not found or not re.match(HEADER, first.encode("utf-8", "replace")):
+    if not found or not _HEADER.match(first):
         first, *lines = text.split("\n")  # with its NULs
         return {"message": first.rstrip("\r"), "lines": tuple(line.rstrip("\r") for line in lines)}
     parts = found.groupdict(default="")

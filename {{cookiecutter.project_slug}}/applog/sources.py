@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -120,22 +120,23 @@ class Source:
         """
         return BlocksBackwards(self, low, high)
 
-    def scan_backwards(self, low: int, high: int, search: Any = None) -> Iterator[tuple[int, int]]:
-        """Yield the begin and end of each record with something before `high` that `search` finds, last one first.
+    def scan_backwards(self, low: int, high: int, searches: Sequence[Any] = ()) -> Iterator[tuple[int, int]]:
+        """Yield the begin and end of each record with something before `high`, last one first.
 
-        After each block yields twice the place down to which it has come.
+        With `searches`, of those in which each of these compiled expressions finds something, and perhaps of some
+        others. After each block yields twice the place down to which it has come.
         """
         blocks, last = self.blocks_backwards(low, high), self.size + 1
         for begin, block in blocks:
-            for start, end in reversed(list(self._find(begin, block, search))):
+            for start, end in reversed(list(self._find(begin, block, searches))):
                 if start < last:
                     last = start
                     yield start, end
             blocks.edge = min(begin, last)
             yield blocks.edge, blocks.edge
 
-    def scan_forwards(self, low: int, high: int, search: Any = None) -> Iterator[tuple[int, int]]:
-        """Yield the begin and end of each record with something from `low` to `high` that `search` finds.
+    def scan_forwards(self, low: int, high: int, searches: Sequence[Any] = ()) -> Iterator[tuple[int, int]]:
+        """Yield the begin and end of each record with something from `low` to `high`, as `scan_backwards` does.
 
         After each block yields twice the place up to which it has come.
         """
@@ -152,34 +153,45 @@ class Source:
                     block = block[: newline + 1]
                 else:  # a line longer than the block
                     following = max(edge + 1, end - OVERLAP)
-            for start, stop in self._find(edge, block, search, last):
+            for start, stop in self._find(edge, block, searches, last):
                 last = stop
                 yield start, stop
             edge, size = max(following, last), min(size * 2, BLOCK)
             yield edge, edge
 
-    def _find(self, begin: int, block: bytes, search: Any, done: int = 0) -> Iterator[tuple[int, int]]:
-        """Yield the records of what `search` finds in a block: the byte before `begin`, and what follows."""
-        if search is None:
-            search = self.start
-            if begin == 0 and not self.start.match(block) and len(block) > 1:
-                yield 0, self.end_of(0)
-        place = max(1, done - begin + 1)
-        if search is self.start:
-            place -= 1
-        while place < len(block) and (found := search.search(block, place)):
-            hit = max(found.start() + (search is self.start), found.end() - 1)
-            if hit >= len(block):
-                return
-            newline = block.rfind(b"\n", 0, hit)
-            if newline >= 0 and self.start.match(block, newline):
-                start = begin + newline
+    def _find(self, begin: int, block: bytes, searches: Sequence[Any], done: int = 0) -> Iterator[tuple[int, int]]:
+        """Yield the records of a block, which is the byte before `begin` and what follows, in which to look closer."""
+        place, searches = max(1, done - begin + 1), searches or (self.start,)
+        first = _hit(self.start, block, place)
+        if first != place:  # a part of a record: what is missing in it may stand in the other part
+            part = block if first < 0 else block[:first]
+            is_asked_for = not begin and searches[0] is self.start  # lines before the first record of the file
+            hit = 1 if is_asked_for else max(_hit(search, part, place) for search in searches)
+            if 0 < hit < len(part):
+                start, end = self._span(begin, block, hit)
+                yield start, end
+                place = end - begin + 1
             else:
-                start = self.start_of(begin + hit - 1)
-            following = self.start.search(block, hit)
-            end = begin + following.start() if following else self.end_of(begin + len(block) - 2)
-            yield start, end
-            place = end - begin + (search is not self.start)
+                place = len(part)
+        while place < len(block):
+            hits = [_hit(search, block, place) for search in searches]
+            if min(hits) < 0:
+                return
+            start, end = self._span(begin, block, max(hits))
+            # Whichever record has them all, it is none before the last hit's.
+            if start - begin + 1 <= min(hits):
+                yield start, end
+                place = end - begin + 1
+            else:
+                place = start - begin + 1
+
+    def _span(self, begin: int, block: bytes, hit: int) -> tuple[int, int]:
+        """Return where the record begins and ends that a byte of a block belongs to."""
+        newline = block.rfind(b"\n", 0, hit)
+        is_header = newline >= 0 and self.start.match(block, newline)
+        start = begin + newline if is_header else self.start_of(begin + hit - 1)
+        following = self.start.search(block, hit)
+        return start, begin + following.start() if following else self.end_of(begin + len(block) - 2)
 
     def _times(self, begin: int, high: int) -> Iterator[tuple[int, datetime]]:
         """Yield begin and time of the records that begin from `begin` on and before `high`, where they have a time."""
@@ -224,6 +236,16 @@ class Source:
                 high = middle
         low = self.start_of(low) if low < self.size else low
         return next((start for start, made in self._times(low, self.size) if made >= when), self.size)
+
+
+def _hit(search: Any, block: bytes, place: int) -> int:
+    """Return the index of a byte in the first record from `place` on in which `search` finds something, or -1."""
+    if search is START or search is LINE:  # which begin with the newline before the record
+        found = search.search(block, place - 1)
+        return found.start() + 1 if found else -1
+    found = search.search(block, place)
+    hit = max(found.start(), found.end() - 1) if found else -1
+    return hit if hit < len(block) else -1
 
 
 class BlocksBackwards:
