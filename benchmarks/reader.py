@@ -2,9 +2,9 @@
 
     uv run benchmarks/reader.py [--gigabytes 1] [--rounds 7] [--folder FOLDER]
 
-Writes a log of that size, in which each 500th record is an error with a traceback, and removes it again. Pages are timed
-in milliseconds; searches that find nothing, and so read everything, in MB/s and as a ratio to reading the file in blocks
-of the same size and doing nothing with them. Each figure is a median.
+Writes a log of that size, in which each 500th record is an error with a traceback, and removes it again. Pages are
+timed in milliseconds; searches that find nothing, and so read everything, in MB/s and as a ratio to reading the file in
+blocks of the same size and doing nothing with them. Each figure is a median.
 """
 
 import argparse
