@@ -2,10 +2,12 @@
 
 Regular expressions are RE2's (https://github.com/google/re2/wiki/Syntax): the time that one takes grows with the text
 only, so that nobody can stop a server with it, and RE2 searches whole blocks of a file faster than a disk reads them.
+Still it may take some 20 ns for each byte and each instruction of the expression, so that both are limited.
 """
 
 import json
 import logging
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -16,7 +18,8 @@ import re2
 from applog.records import TEXT_TIME, Record
 
 PATTERN_CHARACTERS = 500  # of a regular expression
-PATTERN_BYTES = 1 << 20  # that RE2 may use for it
+PATTERN_INSTRUCTIONS = 500  # that RE2 makes of it
+STEPS = 1 << 22  # instructions times bytes in one piece, about a tenth of a second
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,8 @@ class Filter:
             message = f"{self.level} is no level; the levels are DEBUG, INFO, WARNING, ERROR and CRITICAL."
         if len(self.pattern) > PATTERN_CHARACTERS:
             message = f"The regular expression is longer than {PATTERN_CHARACTERS} characters."
+        if re.search("[\ud800-\udfff]", self.text + self.pattern + self.logger + self.request_id):
+            message = "What is looked for has to be text that UTF-8 can write."
         if not all(time.tzinfo for time in (self.since, self.until) if time):
             message = "A time needs a time zone."
         if message:
@@ -58,7 +63,16 @@ class Filter:
 
     @cached_property
     def _pattern(self) -> Any:
-        return _compile(f"(?m:{self.pattern})")
+        pattern = _compile(f"(?m:{self.pattern})")
+        if pattern.programsize > PATTERN_INSTRUCTIONS:
+            message = "This regular expression is too complicated; write it with fewer repetitions and classes."
+            raise ValueError(message)
+        return pattern
+
+    @cached_property
+    def block_bytes(self) -> int:
+        """How much may be searched in one piece."""
+        return STEPS // max(4, self._pattern.programsize if self.pattern else 0)
 
     @cached_property
     def levels(self) -> frozenset[str]:
@@ -125,11 +139,10 @@ def _character(character: str) -> str:
 def _compile(pattern: str) -> Any:
     options = re2.Options()
     options.log_errors = False
-    options.max_mem = PATTERN_BYTES
     options.never_nl = True
     options.never_capture = True
     try:
-        return re2.compile(pattern.encode("utf-8", "surrogatepass"), options)
+        return re2.compile(pattern.encode(), options)
     except re2.error as error:
         reason = error.args[0].decode("utf-8", "replace") if error.args else "it is too complicated"
         message = f"This regular expression cannot be used: {reason}."

@@ -108,7 +108,7 @@ class Log:
         """
         for source, low, high in self._sources(cursor, matching, forwards=forwards):
             scan = source.scan_forwards if forwards else source.scan_backwards
-            for start, end in scan(low, high, matching.searches):
+            for start, end in scan(low, high, matching.searches, matching.block_bytes):
                 if start == end:
                     yield None, source.cursor(start)
                 else:
@@ -174,7 +174,7 @@ class Log:
             record = self.read_record(source, low, min(source.end_of(low), high))
             if all(search.search(record.raw.encode()) for search in matching.searches):
                 yield record
-        for start, end in source.scan_forwards(low, high, matching.searches):
+        for start, end in source.scan_forwards(low, high, matching.searches, matching.block_bytes):
             if low <= start < end:
                 record = self.read_record(source, start, end)
                 if matching.matches(record):

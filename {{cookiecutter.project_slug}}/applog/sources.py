@@ -1,14 +1,13 @@
 """One file of a log, found record by record in blocks, from any place in it and in either direction."""
 
-import gzip
 import os
 import re
-import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
+from io import FileIO
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -20,16 +19,30 @@ OVERLAP = 4096  # bytes in which a match is found though a line is longer than a
 WINDOW = 4096  # bytes in which the begin of a record is looked for first
 HEADER_BYTES = 256  # more than what begins a record takes
 HEAD_BYTES = 64
+GZIP = zlib.MAX_WBITS + 16  # zlib's way of saying it
+PACKED_BYTES = 1 << 14  # become 16 MiB at most
 
 START = re.compile(rb"\n(?=%s)" % HEADER)
 LINE = re.compile(rb"\n(?=[\s\S])")
 
 
+def unpack(packed: IO[bytes] | FileIO) -> Iterator[bytes]:
+    """Yield the content of a gzip file in pieces, up to where it is cut off or broken."""
+    machine = zlib.decompressobj(GZIP)
+    with suppress(zlib.error):
+        while piece := packed.read(PACKED_BYTES):
+            while piece:
+                if content := machine.decompress(piece):
+                    yield content
+                piece = machine.unused_data
+                if machine.eof:  # another member may follow, RFC 1952, section 2.2
+                    machine = zlib.decompressobj(GZIP)
+
+
 def read_head(path: Path) -> int:
     """Return the checksum of the first bytes of a file, unpacked, or 0 if it has too few. Raises OSError."""
-    head = b""
-    with open_to_read(os.fspath(path)) as file, suppress(EOFError, zlib.error, gzip.BadGzipFile):
-        head = (gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file).read(HEAD_BYTES) or b""
+    with open_to_read(os.fspath(path)) as file:
+        head = next(unpack(file), b"")[:HEAD_BYTES] if path.suffix == ".gz" else file.read(HEAD_BYTES) or b""
     return zlib.crc32(head) if len(head) == HEAD_BYTES else 0
 
 
@@ -60,11 +73,10 @@ class Source:
         )
 
     def _unpack(self) -> None:
-        packed, unpacked = self._file, tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
-        self._file = unpacked
-        with packed, suppress(EOFError, zlib.error, gzip.BadGzipFile), gzip.GzipFile(fileobj=packed) as plain:
-            shutil.copyfileobj(plain, unpacked, BLOCK)  # one that is cut off is read up to there
-        self.size = unpacked.seek(0, os.SEEK_END)
+        packed, self._file = self._file, tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
+        with packed:
+            self._file.writelines(unpack(packed))
+        self.size = self._file.seek(0, os.SEEK_END)
 
     def close(self) -> None:
         """Close the file."""
@@ -113,20 +125,22 @@ class Source:
             return self.size
         return self.start_of(self.size - 1)
 
-    def blocks_backwards(self, low: int, high: int) -> "BlocksBackwards":
+    def blocks_backwards(self, low: int, high: int, largest: int = BLOCK) -> "BlocksBackwards":
         """Yield the part of the file from `low` to `high` in blocks of whole lines, last one first.
 
         Each comes as its begin and its bytes with the one before.
         """
-        return BlocksBackwards(self, low, high)
+        return BlocksBackwards(self, low, high, largest)
 
-    def scan_backwards(self, low: int, high: int, searches: Sequence[Any] = ()) -> Iterator[tuple[int, int]]:
+    def scan_backwards(
+        self, low: int, high: int, searches: Sequence[Any] = (), largest: int = BLOCK
+    ) -> Iterator[tuple[int, int]]:
         """Yield the begin and end of each record with something before `high`, last one first.
 
         With `searches`, of those in which each of these compiled expressions finds something, and perhaps of some
-        others. After each block yields twice the place down to which it has come.
+        others, in blocks of `largest` bytes at most. After each block yields twice the place down to which it has come.
         """
-        blocks, last = self.blocks_backwards(low, high), self.size + 1
+        blocks, last = self.blocks_backwards(low, high, largest), self.size + 1
         for begin, block in blocks:
             for start, end in reversed(list(self._find(begin, block, searches))):
                 if start < last:
@@ -135,12 +149,14 @@ class Source:
             blocks.edge = min(begin, last)
             yield blocks.edge, blocks.edge
 
-    def scan_forwards(self, low: int, high: int, searches: Sequence[Any] = ()) -> Iterator[tuple[int, int]]:
+    def scan_forwards(
+        self, low: int, high: int, searches: Sequence[Any] = (), largest: int = BLOCK
+    ) -> Iterator[tuple[int, int]]:
         """Yield the begin and end of each record with something from `low` to `high`, as `scan_backwards` does.
 
         After each block yields twice the place up to which it has come.
         """
-        edge, size, last = low, FIRST_BLOCK, 0
+        edge, size, last = low, min(FIRST_BLOCK, largest), 0
         high = min(high, self.size)
         while edge < high:
             end = min(high, edge + size)
@@ -156,7 +172,7 @@ class Source:
             for start, stop in self._find(edge, block, searches, last):
                 last = stop
                 yield start, stop
-            edge, size = max(following, last), min(size * 2, BLOCK)
+            edge, size = max(following, last), min(size * 2, largest)
             yield edge, edge
 
     def _find(self, begin: int, block: bytes, searches: Sequence[Any], done: int = 0) -> Iterator[tuple[int, int]]:
@@ -251,9 +267,9 @@ def _hit(search: Any, block: bytes, place: int) -> int:
 class BlocksBackwards:
     """The iterator of `Source.blocks_backwards`. `edge` is where the next block ends; it may be lowered."""
 
-    def __init__(self, source: Source, low: int, high: int) -> None:
+    def __init__(self, source: Source, low: int, high: int, largest: int) -> None:
         self._source, self._low, self.edge = source, low, min(high, source.size)
-        self._size, self._is_whole_line = FIRST_BLOCK, True
+        self._size, self._largest, self._is_whole_line = min(FIRST_BLOCK, largest), largest, True
 
     def __iter__(self) -> Self:
         return self
@@ -269,5 +285,5 @@ class BlocksBackwards:
             self._is_whole_line = newline >= 0
             if self._is_whole_line:
                 begin, block = begin + newline, block[newline:]
-        self._size, self.edge = min(self._size * 2, BLOCK), begin
+        self._size, self.edge = min(self._size * 2, self._largest), begin
         return begin, block
