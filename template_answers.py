@@ -38,8 +38,8 @@ OWN_NAMES = {
 REQUIREMENTS = {
     "asgiref", "ast_serialize", "colorama", "dj_database_url", "django", "django_csp", "django_stubs",
     "django_stubs_ext", "environs", "gunicorn", "iniconfig", "librt", "marshmallow", "mypy", "mypy_extensions",
-    "google_re2", "packaging", "pathspec", "pluggy", "re2",
-    "psycopg", "psycopg_binary", "pygments", "pytest", "pytest_django", "python_dotenv", "ruff", "sqlparse",
+    "google_re2", "packaging", "pathspec", "pluggy", "psycopg", "psycopg_binary", "pygments", "pytest",
+    "pytest_django", "python_dotenv", "python_json_logger", "pythonjsonlogger", "re2", "ruff", "sqlparse",
     "types_pyyaml", "typing_extensions", "tzdata", "whitenoise",
 }  # fmt: skip
 # sys.stdlib_module_names leaves the package of Python's own tests out.
