@@ -23,7 +23,7 @@ from typing import Any, Self
 
 from applog.filters import ALL, Filter
 from applog.records import RECORD_BYTES, Cursor, Record, parse, parse_time
-from applog.sources import Source, read_head
+from applog.sources import Source, checksum, read_head
 
 DISORDER = timedelta(seconds=10)  # by so much records may stand in another order than they were made in
 
@@ -196,7 +196,7 @@ class Log:
         likely = [i for i, file in enumerate(files) if (file.device, file.inode) == (cursor.device, cursor.inode)]
         for i in (*likely, *(i for i in range(len(files)) if i not in likely and cursor.head)):
             with suppress(OSError):
-                head = read_head(files[i].path)
+                head = checksum(read_head(files[i].path))
                 if head == cursor.head or (i in likely and 0 in {head, cursor.head}):
                     return i
         return None
