@@ -18,6 +18,8 @@ EVERYWHERE = {
     *(f"applog/{name}.py" for name in ("middleware", "redaction", "security")),
     *(f"applog/{name}.py" for name in ("files", "handlers", "periods", "reports", "shared")),
     *(f"applog/{name}.py" for name in ("follow", "reader", "records", "search", "sources")),
+    *(f"applog/{name}.py" for name in ("moments", "project_logs", "terminal")),
+    *(f"applog/management/{name}.py" for name in ("__init__", "commands/__init__", "commands/logs")),
     *(f"config/{name}.py" for name in ("__init__", "asgi", "settings", "urls", "views", "wsgi")),
     *(f"users/{name}.py" for name in ("__init__", "admin", "models")),
     *(f"users/migrations/{name}.py" for name in ("__init__", "0001_initial")),

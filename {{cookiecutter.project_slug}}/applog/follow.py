@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from applog.search import ALL, Filter
 from applog.reader import Log, LogFile
 from applog.records import Cursor, Record
-from applog.sources import read_head
+from applog.sources import HEAD_BYTES, read_head
 
 POLL_SECONDS = 0.2
 
@@ -16,7 +16,7 @@ POLL_SECONDS = 0.2
 class _Seen:
     """How far a file was read. `size` is the file's when it was looked at; `held` says that something was left."""
 
-    head: int
+    head: bytes
     offset: int
     size: int
     held: bool = False
@@ -46,25 +46,25 @@ class Follower:
     def read_new(self) -> Iterator[Record]:
         """Yield the records that were added since the last call. Call it about each POLL_SECONDS."""
         files = self.log.files()
+        sizes = {(file.device, file.inode): file.size for file in files}
         for file in files:
             with suppress(OSError):  # gone meanwhile
-                yield from self._read_file(file, is_current=file is files[-1])
+                yield from self._read_file(file, sizes, is_current=file is files[-1])
         # Only now: a file that was compressed is known by what is known of the one that it was.
-        listed = {(file.device, file.inode) for file in files}
-        self._seen = {key: seen for key, seen in self._seen.items() if key in listed}
+        self._seen = {key: seen for key, seen in self._seen.items() if key in sizes}
 
-    def _read_file(self, file: LogFile, *, is_current: bool) -> Iterator[Record]:
+    def _read_file(self, file: LogFile, sizes: dict[tuple[int, int], int], *, is_current: bool) -> Iterator[Record]:
         key = file.device, file.inode
         seen = self._seen.get(key)
         if seen and seen.size == file.size and not seen.held:
             return
         with closing(self.log.open(file)) as source:
-            if seen and seen.head and seen.head != source.head:
-                seen = None  # another file with the same inode, or the same emptied and written again
-            if not seen and source.head:  # compressed, or copied before it was emptied
-                seen = next((other for other in self._seen.values() if other.head == source.head), None)
-            if file.compressed and not source.head:
+            if file.compressed and len(source.head) < HEAD_BYTES:
                 return  # not written yet
+            if seen and not source.head.startswith(seen.head):
+                seen = None  # another file with the same inode, or the same emptied and written again
+            if not seen:
+                seen = self._find_original(source.head, sizes, compressed=file.compressed)
             offset = seen.offset if seen else 0
             if offset > source.size and not file.compressed:
                 offset = 0  # emptied
@@ -76,3 +76,12 @@ class Follower:
             end = max(offset, end)
             self._seen[key] = _Seen(source.head, end, size, held=end < source.size)
             yield from self.log.read_records(source, offset, end, self.matching)
+
+    def _find_original(self, head: bytes, sizes: dict[tuple[int, int], int], *, compressed: bool) -> _Seen | None:
+        """Return what is known of the file of which one that begins with `head` is a copy."""
+        if len(head) == HEAD_BYTES:
+            for key, seen in self._seen.items():
+                # While it is still there, only compression makes a copy.
+                if seen.head == head and (compressed or sizes.get(key, 0) < seen.offset):
+                    return seen
+        return None

@@ -23,7 +23,7 @@ from typing import Any, Self
 
 from applog.search import ALL, Filter
 from applog.records import RECORD_BYTES, Cursor, Record, parse, parse_time
-from applog.sources import Source, read_head
+from applog.sources import Source, checksum, read_head
 
 DISORDER = timedelta(seconds=10)  # by so much records may stand in another order than they were made in
 
@@ -145,7 +145,7 @@ class Log:
         files = self.files()
         index, offset = (0 if forwards else len(files) - 1), None
         if cursor:
-            found = self._find(files, cursor)
+            found = self.find_file(files, cursor)
             if found is None:  # its file was deleted, as the oldest
                 index = 0 if forwards else -1
             else:
@@ -191,12 +191,12 @@ class Log:
                 source.close()
         raise FileNotFoundError(file.path)
 
-    def _find(self, files: list[LogFile], cursor: Cursor) -> int | None:
+    def find_file(self, files: list[LogFile], cursor: Cursor) -> int | None:
         """Return the index of the cursor's file, or of the one that it was compressed or copied to."""
         likely = [i for i, file in enumerate(files) if (file.device, file.inode) == (cursor.device, cursor.inode)]
         for i in (*likely, *(i for i in range(len(files)) if i not in likely and cursor.head)):
             with suppress(OSError):
-                head = read_head(files[i].path)
+                head = checksum(read_head(files[i].path))
                 if head == cursor.head or (i in likely and 0 in {head, cursor.head}):
                     return i
         return None
@@ -265,6 +265,18 @@ def find_time(logs: Iterable[Log], when: datetime) -> Position:
     """Return the position before the first records made at `when`, an aware time, or later."""
     places = {log.name: log.find_time(when) for log in logs}
     return Position({name: place for name, place in places.items() if place})
+
+
+def count_bytes_before(logs: Iterable[Log], position: Position | None = None) -> int:
+    """Return how many bytes `read_older` could still read; of compressed files, those on the disk."""
+    total = 0
+    for log in logs:
+        files, cursor = log.files(), position.get(log.name) if position else None
+        index = log.find_file(files, cursor) if cursor else len(files)
+        if index is not None:
+            total += sum(file.size for file in files[:index])
+            total += min(cursor.offset, files[index].size) if cursor else 0
+    return total
 
 
 def read_older(

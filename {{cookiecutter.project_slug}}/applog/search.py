@@ -19,6 +19,7 @@ from applog.records import TEXT_TIME, Record
 
 PATTERN_CHARACTERS = 500  # of a regular expression
 PATTERN_INSTRUCTIONS = 500  # that RE2 makes of it
+EACH_LINE = "(?m)"  # ^ and $ stand for the begin and end of a line
 STEPS = 1 << 22  # instructions times bytes in one piece, about a tenth of a second
 
 
@@ -63,7 +64,7 @@ class Filter:
 
     @cached_property
     def _pattern(self) -> Any:
-        pattern = _compile(f"(?m:{self.pattern})")
+        pattern = _compile(f"{EACH_LINE}{self.pattern}")
         if pattern.programsize > PATTERN_INSTRUCTIONS:
             message = "This regular expression is too complicated; write it with fewer repetitions and classes."
             raise ValueError(message)
@@ -145,7 +146,7 @@ def _compile(pattern: str) -> Any:
         return re2.compile(pattern.encode(), options)
     except re2.error as error:
         reason = error.args[0].decode("utf-8", "replace") if error.args else "it is too complicated"
-        message = f"This regular expression cannot be used: {reason}."
+        message = f"This regular expression cannot be used: {reason.replace(EACH_LINE, '', 1)}."
         raise ValueError(message) from None
 
 

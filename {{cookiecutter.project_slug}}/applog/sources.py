@@ -39,10 +39,14 @@ def unpack(packed: IO[bytes] | FileIO) -> Iterator[bytes]:
                     machine = zlib.decompressobj(GZIP)
 
 
-def read_head(path: Path) -> int:
-    """Return the checksum of the first bytes of a file, unpacked, or 0 if it has too few. Raises OSError."""
+def read_head(path: Path) -> bytes:
+    """Return the first HEAD_BYTES bytes of a file, unpacked, or what there is of them. Raises OSError."""
     with open_to_read(os.fspath(path)) as file:
-        head = next(unpack(file), b"")[:HEAD_BYTES] if path.suffix == ".gz" else file.read(HEAD_BYTES) or b""
+        return next(unpack(file), b"")[:HEAD_BYTES] if path.suffix == ".gz" else file.read(HEAD_BYTES) or b""
+
+
+def checksum(head: bytes) -> int:
+    """Return what a cursor keeps of a file's first bytes: 0 while there are too few of them."""
     return zlib.crc32(head) if len(head) == HEAD_BYTES else 0
 
 
@@ -59,8 +63,8 @@ class Source:
             self.device, self.inode, self.size = status.st_dev, status.st_ino, status.st_size
             if Path(path).suffix == ".gz":
                 self._unpack()
-            head = self.read(0, HEAD_BYTES)
-            self.head = zlib.crc32(head) if len(head) == HEAD_BYTES else 0
+            self.head = self.read(0, HEAD_BYTES)
+            self._checksum = checksum(self.head)
             self.start = START if self._has_records() else LINE
         except BaseException:
             self.close()
@@ -89,7 +93,7 @@ class Source:
 
     def cursor(self, offset: int) -> Cursor:
         """Return the cursor of an offset."""
-        return Cursor(self.device, self.inode, self.head, offset)
+        return Cursor(self.device, self.inode, self._checksum, offset)
 
     def read_lines(self, begin: int, end: int) -> bytes:
         """Return the bytes from `begin` to `end` with the one before, which tells whether a line begins."""
@@ -120,10 +124,14 @@ class Source:
         return self.size
 
     def whole_end(self) -> int:
-        """Return the end of the file without a record whose last line is not whole yet."""
-        if not self.size or self.read(self.size - 1, self.size) == b"\n":
-            return self.size
-        return self.start_of(self.size - 1)
+        """Return the end of the file, or of its last whole line."""
+        low = self.size
+        while low > 0:
+            low, high = max(0, low - WINDOW), low
+            newline = self.read(low, high).rfind(b"\n")
+            if newline >= 0:
+                return low + newline + 1
+        return 0
 
     def blocks_backwards(self, low: int, high: int, largest: int = BLOCK) -> "BlocksBackwards":
         """Yield the part of the file from `low` to `high` in blocks of whole lines, last one first.
