@@ -12,7 +12,7 @@ class ApplogConfig(AppConfig):
     """The project's log."""
 
     name = "applog"
-    verbose_name = "Log"
+    verbose_name = "Logging"
 
     def ready(self) -> None:
         """Register the system checks, and listen to what Django tells of requests and users."""
