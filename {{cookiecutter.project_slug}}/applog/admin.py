@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 
@@ -14,23 +14,23 @@ from applog.models import Log
 
 
 @admin.register(Log)
-class LogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  Django's class takes no arguments when it runs
+class LogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes none when it runs
     """Opens the log's page instead of a list of rows."""
 
     class Media:
         css = {"all": ["applog/log.css"]}  # noqa: RUF012  Django's own declaration
         js = (forms.Script("applog/log.js", defer=True),)
 
-    def get_urls(self) -> list[URLPattern]:  # type: ignore[override]  no other address of a model makes sense here
-        """Return the addresses of the page, of its news and of its download."""
-        pages = {"": ("changelist", self.changelist_view), "news/": ("news", self.news_view)}
-        pages["download/"] = ("download", self.download_view)
+    def get_urls(self) -> list[URLPattern]:
+        """Return the addresses of the page, of its news and of its download; no other one makes sense here."""
+        allow = self.admin_site.admin_view
         return [
-            path(route, self.admin_site.admin_view(view), name=f"{self.opts.app_label}_{self.opts.model_name}_{name}")
-            for route, (name, view) in pages.items()
+            path("", allow(self.changelist_view), name="applog_log_changelist"),
+            path("news/", allow(self.news_view), name="applog_log_news"),
+            path("download/", allow(self.download_view), name="applog_log_download"),
         ]
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:  # type: ignore[override]
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the page."""
         self.check_permission(request)
         context = {**self.admin_site.each_context(request), "media": self.media, "opts": self.opts}

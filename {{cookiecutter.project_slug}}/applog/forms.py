@@ -61,13 +61,13 @@ class LogForm(forms.Form):
     kind = forms.ChoiceField(
         label="Search for", required=False, choices=[("", "Text"), ("pattern", "Regular expression")]
     )
-    logger = forms.RegexField(r"^\S+$", required=False, max_length=200, error_messages={"invalid": "Type one name."})
     request = forms.RegexField(
         WELL_FORMED,
         label="Request id",
         required=False,
         error_messages={"invalid": "A request id consists of 1 to 128 letters, digits, dots, hyphens and underscores."},
     )
+    logger = forms.RegexField(r"^\S+$", required=False, max_length=200, error_messages={"invalid": "Type one name."})
     since = MomentField(label="From", required=False, max_length=40)
     until = MomentField(label="To", required=False, max_length=40)
     before = PositionField(required=False, max_length=POSITION_CHARACTERS)
@@ -79,11 +79,11 @@ class LogForm(forms.Form):
         self.logs = project_logs()
         self.first = next(iter(self.logs), "")
         self.fields["log"].choices = [(name, name) for name in (*self.logs, "all")]  # type: ignore[attr-defined]
-        for name in ("logger", "request", "since", "until"):
+        for name in ("request", "logger", "since", "until"):
             # They stand beside the records, outside of the form.
-            self.fields[name].widget.attrs |= {"form": "changelist-search", "autocomplete": "off", "spellcheck": "false"}
+            self.fields[name].widget.attrs |= {"form": "changelist-search", "autocomplete": "off"}
         for name in ("since", "until"):
-            self.fields[name].widget.attrs |= {"placeholder": "2h or 2026-11-24 05:30"}
+            self.fields[name].widget.attrs["placeholder"] = "2h or 2026-11-24 05:30"
 
     def clean(self) -> dict[str, Any]:
         """Refuse what the fields cannot know of: other parameters, and filters that the reader refuses."""

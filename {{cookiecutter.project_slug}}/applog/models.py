@@ -11,7 +11,7 @@ class NoRows(models.Manager["Log"]):
         return super().get_queryset().none()
 
 
-class Log(models.Model):
+class Log(models.Model):  # noqa: DJ008  no row is ever shown
     """The log. Whoever has the permission `applog.view_log` may read it in the admin."""
 
     objects = NoRows()

@@ -1,7 +1,7 @@
 """Records as rows of the log's page: text that cannot hide or reorder anything, and links."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from textwrap import dedent
 
@@ -75,12 +75,13 @@ class Row:
         return "\n\n".join(part for part in parts if part)
 
     @property
-    def fields(self) -> Iterator[tuple[str, str]]:
+    def fields(self) -> list[tuple[str, str]]:
         """The further fields of a JSON record."""
-        for name, value in self.record.fields.items():
-            if name != "exception.stacktrace":
-                text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-                yield printable(name), printable(text)
+        return [
+            (printable(name), printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
+            for name, value in self.record.fields.items()
+            if name != "exception.stacktrace"
+        ]
 
     @property
     def own_link(self) -> str:

@@ -36,7 +36,7 @@ SPANS = {"": "Any time", "1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 
 
 
 @require_safe
-def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponseBase:
+def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Show the records that the address asks for, with the filters, the files and the histogram."""
     form = LogForm(request.GET)
     valid = form.is_valid()
@@ -186,9 +186,7 @@ def stream(request: HttpRequest, form: LogForm) -> Iterator[bytes]:
     deadline = time.monotonic() + DOWNLOAD_SECONDS
     position, exhausted = form.cleaned_data["after"] or Position(), False
     while not exhausted:
-        found = read_newer(
-            form.chosen, position, count=DOWNLOAD_RECORDS, matching=form.matching, seconds=READ_SECONDS
-        )
+        found = read_newer(form.chosen, position, count=DOWNLOAD_RECORDS, matching=form.matching, seconds=READ_SECONDS)
         position, exhausted = found.newer, found.exhausted
         rows = make_rows(reversed(found.records), form.link)
         yield "".join(f"{row.record.raw}\n" for row in rows).encode()
@@ -200,5 +198,5 @@ def stream(request: HttpRequest, form: LogForm) -> Iterator[bytes]:
 
 async def in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     """Yield the pieces one by one without blocking the event loop."""
-    while (piece := await sync_to_async(next)(pieces, None)) is not None:
+    while (piece := await sync_to_async(lambda: next(pieces, None))()) is not None:
         yield piece

@@ -16,12 +16,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 from django.utils import timezone
 
-from applog.search import Filter
 from applog.follow import POLL_SECONDS, Follower
 from applog.moments import MOMENTS, parse_age, parse_moment
 from applog.project_logs import ProjectLog, project_logs
 from applog.reader import Page, Position, count_bytes_before, count_records, find_time, read_newer, read_older
 from applog.records import RECORD_BYTES, Record
+from applog.search import Filter
 from applog.terminal import Progress, bar, can_show, printable, show_size, show_time
 
 ACTIONS = "show", "list", "stats", "clear"
