@@ -62,12 +62,12 @@ class LogForm(forms.Form):
         label="Search for", required=False, choices=[("", "Text"), ("pattern", "Regular expression")]
     )
     request = forms.RegexField(
-        WELL_FORMED,
+        rf"^{WELL_FORMED.pattern}\Z",
         label="Request id",
         required=False,
         error_messages={"invalid": "A request id consists of 1 to 128 letters, digits, dots, hyphens and underscores."},
     )
-    logger = forms.RegexField(r"^\S+$", required=False, max_length=200, error_messages={"invalid": "Type one name."})
+    logger = forms.RegexField(r"^\S+\Z", required=False, max_length=200, error_messages={"invalid": "Type one name."})
     since = MomentField(label="From", required=False, max_length=40)
     until = MomentField(label="To", required=False, max_length=40)
     before = PositionField(required=False, max_length=POSITION_CHARACTERS)
