@@ -30,6 +30,7 @@ INDENT = "    "  # of the lines that follow a record's first one
 
 _UNUSUAL = re.compile(r"[^ -~]+")
 _SCALARS = frozenset({str, int, float, bool, type(None)})
+_OF_REQUESTS = frozenset({"applog.", "django."})  # how the names of loggers begin that give records their request
 _MAX_INT = 2**63
 # Objects whose text is their value. Of any other one only the class is named: its repr may hold anything.
 _TEXTUAL = (decimal.Decimal, uuid.UUID, pathlib.PurePath, datetime.timedelta, Promise, BaseException)
@@ -41,7 +42,7 @@ _NOT_EXTRA = frozenset(vars(logging.makeLogRecord({}))) | {
 
 def escape(text: str) -> str:
     """Return `text` with all that is not printable escaped as Python does: line ends, control codes, bidi marks."""
-    return text if text.isprintable() else _UNUSUAL.sub(lambda match: repr(match[0])[1:-1], text)
+    return _UNUSUAL.sub(lambda match: repr(match[0])[1:-1], text)
 
 
 def message_of(record: logging.LogRecord) -> str:
@@ -181,14 +182,14 @@ class TextFormatter(logging.Formatter):
         """Return the line, or the lines."""
         stamp(record)
         message = message_of(record)
-        if hasattr(record, "request") or record.name[:7] in {"applog.", "django."}:
-            message = in_context(record, message)
-        record.message = message
+        record.message = in_context(record, message) if record.name[:7] in _OF_REQUESTS else message
         record.asctime = self.formatTime(record)
         if " " in record.name or " " in record.levelname:
             record = copy.copy(record)
             record.name, record.levelname = (text.replace(" ", r"\x20") for text in (record.name, record.levelname))
-        line = escape(self._fill(*self._get(record)))
+        line = self._fill(*self._get(record))
+        if not line.isprintable():
+            line = escape(line)
         if record.exc_info or record.exc_text or record.stack_info:
             below = f"{traceback_of(record)}\n{record.stack_info or ''}".strip("\n").split("\n")
             line = "\n".join([line, *(INDENT + escape(part) for part in below)])
