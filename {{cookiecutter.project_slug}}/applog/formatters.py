@@ -23,7 +23,7 @@ from django.utils.functional import Promise
 from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
 
 from applog.context import request_attributes, security_event, stamp
-from applog.redaction import MAX_DEPTH, OMITTED, redact
+from applog.redaction import MAX_DEPTH, OMITTED, REDACTED, is_secret, redact
 
 TEXT_FORMAT = "{asctime} {levelname} {name} [{request_id}] {message}"
 INDENT = "    "  # of the lines that follow a record's first one
@@ -33,8 +33,10 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 _OF_REQUESTS = frozenset({"applog.", "django."})  # how the names of loggers begin that give records their request
 _MAX_INT = 2**63
 # Objects whose text is their value. Of any other one only the class is named: its repr may hold anything.
-_TEXTUAL = (decimal.Decimal, uuid.UUID, pathlib.PurePath, datetime.timedelta, Promise, BaseException)
-_ADDRESSES = (ipaddress.IPv4Address, ipaddress.IPv6Address)
+_TEXTUAL = (
+    decimal.Decimal, uuid.UUID, pathlib.PurePath, datetime.timedelta, Promise, BaseException,
+    ipaddress.IPv4Address, ipaddress.IPv6Address,
+)  # fmt: skip
 _NOT_EXTRA = frozenset(vars(logging.makeLogRecord({}))) | {
     "asctime", "message", "request", "request_id", "server_time", "span_id", "taskName", "trace_id",
 }  # fmt: skip
@@ -63,7 +65,7 @@ def message_of(record: logging.LogRecord) -> str:
 
 
 def plain(value: Any, parents: tuple[int, ...] = ()) -> Any:  # noqa: PLR0911  a type each
-    """Return `value` as any parser of JSON takes it: no NaN, no cycle, no lone surrogate, no object's repr."""
+    """Return `value`, without secrets, as any parser of JSON takes it: no NaN, cycle, lone surrogate, object's repr."""
     match value:
         case None | bool():
             return value
@@ -79,17 +81,22 @@ def plain(value: Any, parents: tuple[int, ...] = ()) -> Any:  # noqa: PLR0911  a
             return value.decode("utf-8", "backslashreplace")
         case datetime.date() | datetime.time():
             return value.isoformat()
-        case Mapping() | Sequence() | Set():
-            if id(value) in parents or len(parents) > MAX_DEPTH:
-                return OMITTED
-            parents = (*parents, id(value))
-            if isinstance(value, Mapping):
-                return {str(plain(key, parents)): plain(item, parents) for key, item in value.items()}
-            return [plain(item, parents) for item in value]
-    with suppress(Exception):
-        if isinstance(value, _TEXTUAL + _ADDRESSES):
+    with suppress(Exception):  # of an object's own methods
+        if isinstance(value, (Mapping, Sequence, Set)):
+            return _plain_items(value, parents)
+        if isinstance(value, _TEXTUAL):
             return plain(str(value))
     return name_of(type(value))
+
+
+def _plain_items(value: Any, parents: tuple[int, ...]) -> Any:
+    if id(value) in parents or len(parents) > MAX_DEPTH:
+        return OMITTED
+    parents = (*parents, id(value))
+    if isinstance(value, Mapping):
+        items = ((key, REDACTED if is_secret(key, item) else item) for key, item in value.items())
+        return {str(plain(key, parents)): plain(item, parents) for key, item in items}
+    return [plain(item, parents) for item in value]
 
 
 def name_of(cls: type) -> str:
@@ -122,7 +129,7 @@ def attributes(record: logging.LogRecord) -> dict[str, Any]:
         found["exception.stacktrace"] = traceback_of(record)
     if record.stack_info:
         found["code.stacktrace"] = record.stack_info
-    return dict(plain(redact(found)))
+    return dict(plain(found))
 
 
 def traceback_of(record: logging.LogRecord) -> str:
