@@ -11,6 +11,7 @@ from applog.context import forget_request
 class ApplogConfig(AppConfig):
     """The project's log."""
 
+    default_auto_field = "django.db.models.BigAutoField"
     name = "applog"
     verbose_name = "Logging"
 

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
@@ -125,7 +126,7 @@ def describe_log(log: ProjectLog) -> dict[str, Any]:
     if log.max_bytes:
         rotation = f"at {show_size(log.max_bytes)}, {current / log.max_bytes:.0%} reached"
     elif moment := log.next_rotation:
-        rotation = show_time(moment) if moment > timezone.now() else "with the next record"
+        rotation = show_time(moment) if moment > datetime.now(UTC) else "with the next record"
     else:
         rotation = "by another program, if at all"
     return {
