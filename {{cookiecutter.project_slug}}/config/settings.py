@@ -225,3 +225,5 @@ LOGGING: dict[str, Any] = {
         "django.security": {"handlers": [] if LOG_FILES == "off" else ["security_file"]},
     },
 }
+# With LOG_QUEUE a thread of its own writes each file, so that no request waits for the disk.
+LOGGING_CONFIG = "applog.queues.configure" if env.bool("LOG_QUEUE", default=False) else "logging.config.dictConfig"
