@@ -29,6 +29,7 @@ class RequestId(logging.Filter):
     """Put the request's id on each record, which only the thread that logs can know."""
 
     def filter(self, record):
+        """Let every record pass."""
         record.request_id = request_id.get()
         return True
 
@@ -39,6 +40,7 @@ class SlowFile(io.FileIO):
     seconds = 0.0
 
     def write(self, data):
+        """Wait, and write."""
         time.sleep(self.seconds)
         return super().write(data)
 
@@ -110,7 +112,7 @@ def write_everything(log):
     logging.getLogger("security").warning("sign-in failed")
     logging.getLogger("alone").info("alone")
     try:
-        raise ZeroDivisionError
+        1 / 0  # noqa: B018
     except ZeroDivisionError:
         logger.exception("failed")
     logging.shutdown()

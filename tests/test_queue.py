@@ -65,7 +65,7 @@ def test_a_record_is_what_it_was_when_it_was_made(log, python):
         "INFO [3f2c] request alone",
         "ERROR [3f2c] request failed",
     ]
-    assert lines[-2:] == ["ZeroDivisionError", "INFO [3f2c] request last words"]
+    assert lines[-2:] == ["ZeroDivisionError: division by zero", "INFO [3f2c] request last words"]
     assert text_of(log.with_name("security.log")) == "WARNING [3f2c] request sign-in failed\n"
 
 

@@ -15,8 +15,9 @@ EVERYWHERE = {
     ".editorconfig", ".env", ".env.example", ".gitattributes", ".gitignore", ".pre-commit-config.yaml", "LICENSE",
     "README.md", "manage.py", "pyproject.toml",
     *(f"applog/{name}.py" for name in ("__init__", "apps", "checks")),
-    *(f"applog/{name}.py" for name in ("files", "handlers", "periods", "reports", "shared")),
+    *(f"applog/{name}.py" for name in ("files", "handlers", "periods", "queues", "reports", "shared")),
     *(f"config/{name}.py" for name in ("__init__", "asgi", "settings", "urls", "views", "wsgi")),
+    "deploy/logrotate.conf", "deploy/my_project.service", "deploy/windows-service.xml",
     *(f"users/{name}.py" for name in ("__init__", "admin", "models")),
     *(f"users/migrations/{name}.py" for name in ("__init__", "0001_initial")),
     *(f"templates/{name}.html" for name in ("400", "403", "403_csrf", "404", "500", "base", "home")),
@@ -74,7 +75,7 @@ def test_each_combination_is_whole_and_clean(bake, answers):
 def test_the_project_is_small(bake):
     """Whoever starts a project wants to have read it by the evening."""
     project = bake()
-    assert len(files_in(project) - {".env"}) <= 44
+    assert len(files_in(project) - {".env"}) <= 48
     assert len((project / "config/settings.py").read_text(encoding="utf-8").splitlines()) < 220
 
 

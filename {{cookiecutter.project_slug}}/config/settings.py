@@ -1,11 +1,12 @@
 """Settings of the project, read top to bottom; what differs between machines comes from the environment or .env."""
 
-import contextlib
 import sys
 from pathlib import Path
 from typing import Any
 
 from environs import Env, EnvError, validate
+
+from applog.files import find_problem
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 IS_WINDOWS = sys.platform.startswith("win")
@@ -188,7 +189,8 @@ LOGS_DIR = BASE_DIR / "logs"
 LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO", validate=validate.OneOf(LOG_LEVELS))
 LOG_FILES_CHOICES = ["rotate", "off"] if IS_WINDOWS else ["rotate", "watch", "off"]
-LOG_FILES = env.str("LOG_FILES", default="rotate", validate=validate.OneOf(LOG_FILES_CHOICES))
+WRONG = "must be one of {choices}" + (", as no other program can rename open files on Windows" if IS_WINDOWS else "")
+LOG_FILES = env.str("LOG_FILES", default="rotate", validate=validate.OneOf(LOG_FILES_CHOICES, error=WRONG))
 BY_SIZE = {
     "class": "applog.handlers.SharedRotatingFileHandler",
     "maxBytes": env.int("LOG_MAX_BYTES", default=10_485_760, validate=at_least_1),
@@ -202,9 +204,9 @@ AT_MIDNIGHT = {
 BY_ANOTHER_PROGRAM = {"class": "logging.handlers.WatchedFileHandler"}
 ROTATION = BY_ANOTHER_PROGRAM if LOG_FILES == "watch" else BY_SIZE if IS_WINDOWS else AT_MIDNIGHT
 
-# Where the folder cannot be made the project starts all the same; the system check applog.W001 says so.
-with contextlib.suppress(OSError):
-    LOGS_DIR.mkdir(exist_ok=True)
+# Where they cannot be written, on a read-only disk for example, records go to the console alone: applog.W001 says so.
+LOGS_PROBLEM = None if LOG_FILES == "off" else find_problem(LOGS_DIR, "django.log", "security.log")
+WITH_FILES = LOG_FILES != "off" and LOGS_PROBLEM is None
 FILE_OPTIONS = {**ROTATION, "formatter": "text", "encoding": "utf-8", "delay": True}
 
 LOGGING: dict[str, Any] = {
@@ -216,13 +218,13 @@ LOGGING: dict[str, Any] = {
         "file": {**FILE_OPTIONS, "filename": LOGS_DIR / "django.log"},
         "security_file": {**FILE_OPTIONS, "filename": LOGS_DIR / "security.log"},
     },
-    "root": {"handlers": ["console"] if LOG_FILES == "off" else ["console", "file"], "level": LOG_LEVEL},
+    "root": {"handlers": ["console", "file"] if WITH_FILES else ["console"], "level": LOG_LEVEL},
     # No handlers here but the security log's: what Django itself gives "django" and "django.server" would print each
     # record a second time. Django's own DEBUG records, of each SQL query and each watched file, are left out.
     "loggers": {
         "django": {"handlers": [], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
         "django.server": {"handlers": [], "level": "NOTSET", "propagate": True},
-        "django.security": {"handlers": [] if LOG_FILES == "off" else ["security_file"]},
+        "django.security": {"handlers": ["security_file"] if WITH_FILES else []},
     },
 }
 # With LOG_QUEUE a thread of its own writes each file, so that no request waits for the disk.
