@@ -57,5 +57,5 @@ def test_limits_come_from_the_environment(settings_on):
 
 def test_windows_refuses_another_program_s_rotation(settings_on):
     """There the other program could not rename a single file, and nobody would know."""
-    with pytest.raises(AssertionError, match='"LOG_FILES" .*must be one of rotate, off, as no other program'):
+    with pytest.raises(AssertionError, match=r'"LOG_FILES" .*must be one of rotate, off, as no other program'):
         settings_on("win32", LOG_FILES="watch")
