@@ -1,4 +1,4 @@
-"""What lies in deploy/, read by the programs that it is made for."""
+"""What production needs: files read by the programs that they are made for, packages that are old enough and safe."""
 
 import os
 import re
@@ -56,3 +56,34 @@ def test_logrotate_loses_nothing(bake):
     rotations = len(storm.files()) - 1
     print(f"{records} records, {rotations} rotations")
     assert rotations >= 20
+
+
+def test_the_readme_has_the_commands_of_the_services(bake):
+    """Who tries the command of the README tries what will run in production."""
+    project = bake()
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^uv run --no-sync (gunicorn|hypercorn) (.*)$", readme, re.MULTILINE)
+    service = (project / "deploy" / "windows-service.xml").read_text(encoding="utf-8")
+    unit = (project / "deploy" / "my_project.service").read_text(encoding="utf-8")
+    assert [server for server, _ in commands] == ["hypercorn", "gunicorn"]
+    assert f"<arguments>-m hypercorn {commands[0][1]}</arguments>" in service
+    assert f"/bin/gunicorn {commands[1][1]} " in unit
+
+
+def test_bandit_finds_nothing(bake):
+    """A habit that bandit warns of is copied from here into every project."""
+    project = bake()
+    run(sys.executable, "-m", "bandit", "--quiet", "--recursive", ".", "--exclude", "./tests", cwd=project)
+
+
+def test_the_oldest_packages_that_are_allowed_work(bake):
+    """A lower bound that nobody tried is a promise to those who cannot update."""
+    project = bake()
+    sync = ["uv", "sync", "--quiet", "--all-groups", "--resolution", "lowest-direct", "--python", sys.executable]
+    run(*sync, cwd=project, env={"VIRTUAL_ENV": ""})
+    python = project / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    run(python, "manage.py", "migrate", "--verbosity", "0", cwd=project)
+    run(python, "-m", "pytest", "tests/test_site.py", "tests/test_handlers.py", cwd=project)
+    if os.name != "nt":
+        command = "gunicorn config.wsgi --check-config --preload --worker-tmp-dir /dev/shm --no-control-socket"
+        run(python, "-m", *command.split(), cwd=project)
