@@ -46,7 +46,7 @@ def test_logrotate_loses_nothing(bake):
     config.write_text(text, encoding="utf-8")
     config.chmod(0o644)
 
-    storm = Storm("WatchedFileHandler", project / "logs" / "django.log", seconds=12, pause=0.0005)
+    storm = Storm("Watched", project / "logs" / "django.log", seconds=12, pause=0.0005)
     storm.start(4)
     while any(process.poll() is None for process in storm.processes):
         run("logrotate", "--force", "--state", project.parent / "state", config, cwd=project)

@@ -207,6 +207,7 @@ def test_each_request_is_logged_once_on_windows(bake, environment, serve):
     assert server.ask(range(1000)) == {200: 1000}
     stop(server.process)
     assert min(assert_each_request_once(server, project, range(1000)).values()) >= 10
+    assert server.text().count("Running on") == 4
     assert "Traceback" not in server.text()
 
 

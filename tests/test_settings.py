@@ -52,7 +52,7 @@ def test_limits_come_from_the_environment(settings_on):
     windows = settings_on("win32", LOG_MAX_BYTES="1000", LOG_BACKUP_COUNT="3")["file"]
     assert (windows["maxBytes"], windows["backupCount"]) == ("1000", "3")
     assert settings_on("linux", LOG_BACKUP_DAYS="7")["file"]["backupCount"] == "7"
-    assert settings_on("linux", LOG_FILES="watch")["file"] == {"class": "logging.handlers.WatchedFileHandler"}
+    assert settings_on("linux", LOG_FILES="watch")["file"] == {"class": "applog.handlers.WatchedFileHandler"}
 
 
 def test_windows_refuses_another_program_s_rotation(settings_on):

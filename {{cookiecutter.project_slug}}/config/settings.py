@@ -201,7 +201,7 @@ AT_MIDNIGHT = {
     "when": "midnight",
     "backupCount": env.int("LOG_BACKUP_DAYS", default=90, validate=at_least_1),
 }
-BY_ANOTHER_PROGRAM = {"class": "logging.handlers.WatchedFileHandler"}
+BY_ANOTHER_PROGRAM = {"class": "applog.handlers.WatchedFileHandler"}
 ROTATION = BY_ANOTHER_PROGRAM if LOG_FILES == "watch" else BY_SIZE if IS_WINDOWS else AT_MIDNIGHT
 
 # Where they cannot be written, on a read-only disk for example, records go to the console alone: applog.W001 says so.
