@@ -46,7 +46,7 @@ TINY = """
 from config.settings import *
 
 for name in ("file", "security_file"):
-    kept = {key: LOGGING["handlers"][name][key] for key in ("formatter", "encoding", "filename")}
+    kept = {key: value for key, value in LOGGING["handlers"][name].items() if key not in ROTATION}
     LOGGING["handlers"][name] = kept | HANDLER
 """
 BY_SIZE = {"class": "applog.handlers.SharedRotatingFileHandler", "maxBytes": 5_000, "backupCount": 5000}
