@@ -2,7 +2,7 @@
 
     uv run benchmarks/serving.py [--rounds 21] [--seconds 1]
 
-Generates a project, adds a page that renders a template, whose requests are logged, and starts gunicorn with the command
+Generates a project, adds a page that renders a template and whose requests are logged, starts gunicorn with the command
 of the systemd unit (4 processes of 4 threads) once for each row, with the console thrown away. wrk, which Debian and
 Homebrew have, loads one server at a time; the rounds are short, and go to and fro, so that a busy moment of the machine
 hits all alike; a ratio is the median of each round's, and "no log files, again" tells how far to trust it. Files rotate
