@@ -69,7 +69,7 @@ def check_levels(**_: Any) -> list[CheckMessage]:
 def check_security_log(**_: Any) -> list[CheckMessage]:
     """Warn (applog.W006) when records of django.security do not reach the security log."""
     config, name = settings.LOGGING, "django.security"
-    if not settings.WITH_FILES:
+    if settings.LOG_FILES == "off" or check_log_files():
         return []
     while name:
         options = config.get("root", {}) if name == "root" else config.get("loggers", {}).get(name, {})
