@@ -37,11 +37,11 @@ OWN_NAMES = {
 # A project that is named like one of its own requirements, or of theirs, would have to install itself.
 REQUIREMENTS = {
     "asgiref", "ast_serialize", "colorama", "dj_database_url", "django", "django_csp", "django_stubs",
-    "django_stubs_ext", "environs", "gunicorn", "iniconfig", "librt", "marshmallow", "mypy", "mypy_extensions",
-    "packaging", "pathspec", "pluggy",
+    "django_stubs_ext", "environs", "gunicorn", "h11", "h2", "hpack", "hypercorn", "hyperframe", "iniconfig", "librt",
+    "marshmallow", "mypy", "mypy_extensions", "packaging", "pathspec", "pluggy", "priority",
     "psycopg", "psycopg_binary", "pygments", "pytest", "pytest_django", "python_dotenv",
     "python_json_logger", "pythonjsonlogger", "ruff", "sqlparse",
-    "types_pyyaml", "typing_extensions", "tzdata", "whitenoise",
+    "types_pyyaml", "typing_extensions", "tzdata", "whitenoise", "wsproto",
 }  # fmt: skip
 # sys.stdlib_module_names leaves the package of Python's own tests out.
 STANDARD_LIBRARY = {"test", *(module.lower() for module in sys.stdlib_module_names)}

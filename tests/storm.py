@@ -20,7 +20,11 @@ from collections import Counter
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1] / "{{cookiecutter.project_slug}}"
-NAMES = {"Size": "SharedRotatingFileHandler", "Time": "SharedTimedRotatingFileHandler"}
+NAMES = {
+    "Size": "SharedRotatingFileHandler",
+    "Time": "SharedTimedRotatingFileHandler",
+    "Watched": "WatchedFileHandler",
+}
 LINE = re.compile(r"(\d+\.\d{6}) (\d+)-(\d+)-(\d+) x* end")
 FAULTS = ("lost", "duplicated", "torn", "misfiled")
 SECONDS_SUFFIX = "%Y-%m-%d_%H-%M-%S"

@@ -16,8 +16,9 @@ EVERYWHERE = {
     "README.md", "manage.py", "pyproject.toml",
     *(f"applog/{name}.py" for name in ("__init__", "apps", "checks", "console", "context", "filters", "formatters")),
     *(f"applog/{name}.py" for name in ("middleware", "redaction", "security")),
-    *(f"applog/{name}.py" for name in ("files", "handlers", "periods", "reports", "shared")),
+    *(f"applog/{name}.py" for name in ("files", "handlers", "periods", "queues", "reports", "shared")),
     *(f"config/{name}.py" for name in ("__init__", "asgi", "settings", "urls", "views", "wsgi")),
+    "deploy/logrotate.conf", "deploy/my_project.service", "deploy/windows-service.xml",
     *(f"users/{name}.py" for name in ("__init__", "admin", "models")),
     *(f"users/migrations/{name}.py" for name in ("__init__", "0001_initial")),
     *(f"templates/{name}.html" for name in ("400", "403", "403_csrf", "404", "500", "base", "home")),
@@ -75,7 +76,7 @@ def test_each_combination_is_whole_and_clean(bake, answers):
 def test_the_project_is_small(bake):
     """Whoever starts a project wants to have read it by the evening."""
     project = bake()
-    assert len(files_in(project) - {".env"}) <= 53
+    assert len(files_in(project) - {".env"}) <= 57
     assert len((project / "config/settings.py").read_text(encoding="utf-8").splitlines()) < 220
 
 
