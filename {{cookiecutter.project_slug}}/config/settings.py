@@ -225,3 +225,10 @@ LOGGING: dict[str, Any] = {
         "django.security": {"handlers": [] if LOG_FILES == "off" else ["security_file"]},
     },
 }
+
+# To a collector too, where OpenTelemetry's variables name one.
+# https://opentelemetry.io/docs/specs/otel/protocol/exporter/
+if env.str("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "")):
+    from applog.otlp import add_handler
+
+    add_handler(LOGGING)
