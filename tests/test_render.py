@@ -14,7 +14,8 @@ from conftest import COMBINATIONS, ROOT, name_of
 EVERYWHERE = {
     ".editorconfig", ".env", ".env.example", ".gitattributes", ".gitignore", ".pre-commit-config.yaml", "LICENSE",
     "README.md", "manage.py", "pyproject.toml",
-    *(f"applog/{name}.py" for name in ("__init__", "apps", "checks")),
+    *(f"applog/{name}.py" for name in ("__init__", "apps", "checks", "console", "context", "filters", "formatters")),
+    *(f"applog/{name}.py" for name in ("middleware", "redaction", "security")),
     *(f"applog/{name}.py" for name in ("files", "handlers", "periods", "reports", "shared")),
     *(f"config/{name}.py" for name in ("__init__", "asgi", "settings", "urls", "views", "wsgi")),
     *(f"users/{name}.py" for name in ("__init__", "admin", "models")),
@@ -87,7 +88,8 @@ def test_the_unrendered_project_is_python(tmp_path, bake):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
-    assert [text for text in strings if "{{" in text or "{%" in text] == ["{{ cookiecutter.time_zone }}"]
+    answers = {text for text in strings if "{{" in text or "{%" in text}
+    assert answers == {"{{ cookiecutter.project_slug }}", "{{ cookiecutter.time_zone }}"}
     copy = tmp_path / "unrendered"
     shutil.copytree(template, copy)
     # Its own rules are Jinja's to render; they name folders, and so have to lie beside them.

@@ -2,8 +2,10 @@
 
 from django.apps import AppConfig
 from django.core.checks import register
+from django.core.signals import request_finished, request_started
 
 from applog.checks import check_log_files
+from applog.context import forget_request
 
 
 class ApplogConfig(AppConfig):
@@ -13,5 +15,10 @@ class ApplogConfig(AppConfig):
     verbose_name = "Log"
 
     def ready(self) -> None:
-        """Register the system checks."""
+        """Register the system checks, and listen to what Django tells of requests and users."""
+        from applog.security import connect  # noqa: PLC0415  it needs the models
+
         register(check_log_files)
+        connect()
+        request_started.connect(forget_request)
+        request_finished.connect(forget_request)
