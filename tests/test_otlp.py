@@ -1,11 +1,13 @@
 """Records sent by OpenTelemetry's protocol, to two collectors that others wrote, and to some that fail."""
 
+import base64
 import json
 import os
 import socket
 import subprocess
 import threading
 import time
+import urllib.request
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -174,6 +176,69 @@ def test_the_records_of_all_processes_arrive_once(project, test_agent, request, 
     assert found == expected
 
 
+VIEW = """
+
+import logging
+
+from django.http import HttpResponse
+from opentelemetry import trace
+
+
+def order(request):
+    span = trace.NonRecordingSpan(trace.SpanContext(0xA1, 0xB2, is_remote=False, trace_flags=trace.TraceFlags(1)))
+    with trace.use_span(span):
+        extra = {"order.id": 7, "api_key": "s3cr3t", "items": [1, None, {"price": 2.5}], "request": request}
+        try:
+            raise ValueError("out of stock")
+        except ValueError:
+            logging.getLogger("shop.orders").exception("order %s", {"password": "s3cr3t"}, extra=extra)
+    return HttpResponse("ordered")
+
+
+urlpatterns.append(path("order/", order))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="gunicorn does not run on Windows")
+def test_a_record_says_which_request_it_belongs_to(project, test_agent, start):
+    """Whoever finds an error looks for what else happened in that request; nobody looks for a password."""
+    folder, python = project
+    urls = folder / "config" / "urls.py"
+    urls.write_text(urls.read_text(encoding="utf-8") + VIEW, encoding="utf-8")
+    port = free_port()
+    server = [python, "-m", "gunicorn", "config.wsgi", "--preload", "--workers=2", "--chdir", folder]
+    variables = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": test_agent,
+        "OTEL_BLRP_SCHEDULE_DELAY": "100",
+        "OTEL_SERVICE_NAME": "shop",
+    }
+    start([*server, f"--bind=127.0.0.1:{port}"], port, **variables)
+    for number in range(20):
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/order/", headers={"X-Request-ID": f"r{number}"})
+        assert fetch(request) == (200, "ordered")
+
+    def orders():
+        return [(resource, record) for resource, record in received(test_agent) if "order {" in str(record["body"])]
+
+    wait_for(lambda: len(orders()) >= 20)
+    assert {record["attributes"]["request_id"] for _, record in orders()} == {f"r{number}" for number in range(20)}
+    assert {resource["service.name"] for resource, _ in orders()} == {"shop"}
+    assert all(int(resource["process.pid"]) for resource, _ in orders())
+    _, record = orders()[0]
+    assert "s3cr3t" not in json.dumps(received(test_agent))
+    assert record["severity_number"] == "SEVERITY_NUMBER_ERROR"
+    assert record["body"] == {"string_value": "order {'password': '********'}"}
+    assert base64.b64decode(record["trace_id"]).hex() == f"{0xA1:032x}"
+    assert base64.b64decode(record["span_id"]).hex() == f"{0xB2:016x}"
+    attributes = record["attributes"]
+    assert attributes["order.id"] == "7"
+    assert attributes["http.request.method"] == "GET"
+    assert attributes["url.path"] == "/order/"
+    assert attributes["exception.type"] == "ValueError"
+    assert attributes["exception.message"] == "out of stock"
+    assert attributes["exception.stacktrace"].startswith("Traceback (most recent call last):")
+
+
 def test_what_the_export_itself_logs_is_not_exported(project, test_agent):
     """Each batch would make the next one: a site without visitors would send for ever."""
     variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": test_agent, "LOG_LEVEL": "DEBUG", "OTEL_BLRP_SCHEDULE_DELAY": "100"}
@@ -207,7 +272,7 @@ def test_a_collector_in_trouble_costs_one_warning(project, status, seconds, reas
     assert end < 3
     own = [line for line in console if "p0-0-" not in line]
     assert len(own) == 1, own
-    assert "WARNING applog.otlp Records do not reach the OpenTelemetry collector" in own[0]
+    assert "WARNING applog.otlp [-] Records do not reach the OpenTelemetry collector" in own[0]
     assert reason in own[0]
     assert len(console) == 5001
     assert (project[0] / "logs" / "django.log").read_text(encoding="utf-8").splitlines() == console
@@ -246,7 +311,7 @@ def test_a_collector_that_is_back_is_told_of(project):
         collector.close()
     assert collector.requests >= 1
     assert len(own) == 2, own
-    assert "INFO applog.otlp Records reach the OpenTelemetry collector again" in own[1]
+    assert "INFO applog.otlp [-] Records reach the OpenTelemetry collector again" in own[1]
 
 
 def test_nothing_of_it_is_loaded_where_no_collector_is_named(project):

@@ -15,7 +15,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
 from environs import Env, EnvError, validate
+
+from applog.context import stamp
+from applog.formatters import attributes, message_of
 
 try:
     from opentelemetry._logs import SeverityNumber
@@ -112,14 +116,15 @@ class OTLPHandler(logging.Handler):
             if self._pid != os.getpid():
                 self._start()
             if self._provider:
+                stamp(record)
                 with quiet():
                     self._provider.get_logger(record.name).emit(
                         timestamp=int(record.created * 1e9),
                         # DEBUG 5, INFO 9, WARN 13, ERROR 17, FATAL 21 in the data model
                         severity_number=SeverityNumber(min(record.levelno // 10, 5) * 4 + 1),
                         severity_text=record.levelname,
-                        body=record.getMessage(),
-                        attributes={},
+                        body=message_of(record),
+                        attributes={"request_id": vars(record)["request_id"], **attributes(record)},
                     )
         except Exception:  # noqa: BLE001  a log must never stop the application
             self.handleError(record)
@@ -130,7 +135,8 @@ class OTLPHandler(logging.Handler):
         if inherited:
             inherited.shutdown()  # the SDK has given it a thread here too; its queue is empty
         self._exporter = Exporter()
-        provider = LoggerProvider(Resource.create(), shutdown_on_exit=False)
+        resource = Resource.create({"service.name": settings.SERVICE_NAME, "process.pid": self._pid})
+        provider = LoggerProvider(resource, shutdown_on_exit=False)
         provider.add_log_record_processor(BatchLogRecordProcessor(self._exporter))
         # Since Python 3.12 no thread can be started when the interpreter ends: the one for that is there in time.
         self._ends = threading.Event()
@@ -155,7 +161,7 @@ class OTLPHandler(logging.Handler):
 
 
 def add_handler(config: dict[str, Any]) -> None:
-    """Let what reaches the root logger's handlers go to the collector as well; `config` is LOGGING.
+    """Let what django.log holds go to the collector as well; `config` is LOGGING.
 
     Raises:
         EnvError: a variable names something that is no collector's address, or a protocol that is not installed.
@@ -167,5 +173,5 @@ def add_handler(config: dict[str, Any]) -> None:
         env.str(name, default=None, validate=is_address)
     for name in ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL"):
         env.str(name, default=None, validate=validate.Equal("http/protobuf"))
-    config["handlers"]["otlp"] = {"class": f"{__name__}.OTLPHandler"}
+    config["handlers"]["otlp"] = {"class": f"{__name__}.OTLPHandler", "level": config["root"]["level"]}
     config["root"]["handlers"].append("otlp")

@@ -232,10 +232,7 @@ LOGGING: dict[str, Any] = {
         **dict.fromkeys(("applog.security", "django.request", "django.security"), SECURITY_LOG),
     },
 }
-
-# To a collector too, where OpenTelemetry's variables name one.
-# https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 if env.str("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "")):
-    from applog.otlp import add_handler
+    from applog.otlp import add_handler  # to a collector as well
 
     add_handler(LOGGING)
