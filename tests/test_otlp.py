@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import socket
 import subprocess
 import threading
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import run
-from servers import fetch, free_port, wait_for
+from servers import fetch, free_port, is_open, wait_for
 
 PROCESS = Path(__file__).with_name("otlp_process.py")
 # urllib3 leaves the connections of a closed pool to the garbage collector.
@@ -36,12 +35,6 @@ def start(tmp_path):
     for program in started:
         program.kill()
         program.wait()
-
-
-def is_open(port):
-    """Tell whether somebody listens on a port."""
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture
