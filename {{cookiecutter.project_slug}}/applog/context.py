@@ -32,7 +32,8 @@ def stamp(record: logging.LogRecord) -> bool:
     """
     given = getattr(record, "request_id", None)
     if given is None or not (isinstance(given, str) and WELL_FORMED.fullmatch(given)):
-        record.request_id = getattr(current_request.get(), "request_id", NO_REQUEST)
+        request = current_request.get()
+        record.request_id = request.request_id if request else NO_REQUEST  # type: ignore[attr-defined]
         # OpenTelemetry is optional, and nothing is asked where nobody has imported it.
         if trace := sys.modules.get("opentelemetry.trace"):
             span = trace.get_current_span().get_span_context()
