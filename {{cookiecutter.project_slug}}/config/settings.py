@@ -233,5 +233,9 @@ LOGGING: dict[str, Any] = {
         **dict.fromkeys(("applog.security", "django.request", "django.security"), SECURITY_LOG),
     },
 }
+if env.str("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "")):
+    from applog.otlp import add_handler  # to a collector as well
+
+    add_handler(LOGGING)
 # With LOG_QUEUE a thread of its own writes each file, so that no request waits for the disk.
 LOGGING_CONFIG = "applog.queues.configure" if env.bool("LOG_QUEUE", default=False) else "logging.config.dictConfig"
