@@ -8,7 +8,7 @@ import storm
 
 storm.load_handlers()
 reader = importlib.import_module("applog.reader")
-Filter = importlib.import_module("applog.filters").Filter
+Filter = importlib.import_module("applog.search").Filter
 parse = importlib.import_module("applog.records").parse
 Cursor = importlib.import_module("applog.records").Cursor
 

@@ -16,7 +16,7 @@ EVERYWHERE = {
     "README.md", "manage.py", "pyproject.toml",
     *(f"applog/{name}.py" for name in ("__init__", "apps", "checks")),
     *(f"applog/{name}.py" for name in ("files", "handlers", "periods", "reports", "shared")),
-    *(f"applog/{name}.py" for name in ("filters", "follow", "reader", "records", "sources")),
+    *(f"applog/{name}.py" for name in ("follow", "reader", "records", "search", "sources")),
     *(f"applog/{name}.py" for name in ("moments", "project_logs", "terminal")),
     *(f"applog/management/{name}.py" for name in ("__init__", "commands/__init__", "commands/logs")),
     *(f"config/{name}.py" for name in ("__init__", "asgi", "settings", "urls", "views", "wsgi")),

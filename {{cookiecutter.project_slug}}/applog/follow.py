@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
-from applog.filters import ALL, Filter
+from applog.search import ALL, Filter
 from applog.reader import Log, LogFile
 from applog.records import Cursor, Record
 from applog.sources import HEAD_BYTES, read_head

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from applog.filters import Filter
+from applog.search import Filter
 from applog.follow import Follower
 from applog.handlers import SharedRotatingFileHandler
 from applog.reader import Log, read_newer, read_older

@@ -16,7 +16,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 from django.utils import timezone
 
-from applog.filters import Filter
+from applog.search import Filter
 from applog.follow import POLL_SECONDS, Follower
 from applog.moments import MOMENTS, parse_age, parse_moment
 from applog.project_logs import ProjectLog, project_logs
