@@ -39,7 +39,8 @@ REQUIREMENTS = {
     "asgiref", "ast_serialize", "colorama", "dj_database_url", "django", "django_csp", "django_stubs",
     "django_stubs_ext", "environs", "gunicorn", "iniconfig", "librt", "marshmallow", "mypy", "mypy_extensions",
     "google_re2", "packaging", "pathspec", "pluggy", "re2",
-    "psycopg", "psycopg_binary", "pygments", "pytest", "pytest_django", "python_dotenv", "ruff", "sqlparse",
+    "psycopg", "psycopg_binary", "pygments", "pytest", "pytest_django", "python_dotenv",
+    "python_json_logger", "pythonjsonlogger", "ruff", "sqlparse",
     "types_pyyaml", "typing_extensions", "tzdata", "whitenoise",
 }  # fmt: skip
 # sys.stdlib_module_names leaves the package of Python's own tests out.

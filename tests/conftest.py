@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 import storm
 from filelock import FileLock
-from servers import free_port, wait_for
+from servers import fetch, free_port, wait_for
 
 ROOT = Path(__file__).resolve().parent.parent
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
@@ -172,6 +173,40 @@ def postgresql():
         finally:
             server.terminate()
             server.wait()
+
+
+@pytest.fixture
+def serve():
+    """Return a function that starts a server and returns its address and what it prints."""
+    servers = []
+
+    def start(python, project, env=None, server="runserver"):
+        port = free_port()
+        console = project.parent / "console.txt"
+        commands = {
+            "runserver": [python, project / "manage.py", "runserver", "--noreload", str(port)],
+            "gunicorn": [python, "-m", "gunicorn", "config.wsgi", "--chdir", project, "--bind", f"127.0.0.1:{port}"],
+        }
+        with console.open("w", encoding="utf-8") as output:
+            server = subprocess.Popen(
+                commands[server],
+                cwd=project.parent, stdout=output, stderr=output,
+                env={**os.environ, **(env or {}), "PYTHONUTF8": "1"},
+            )  # fmt: skip
+        servers.append(server)
+        address = f"http://127.0.0.1:{port}"
+
+        def answers():
+            assert server.poll() is None, console.read_text(encoding="utf-8")
+            return fetch(f"{address}/health/")[0] == 200
+
+        wait_for(answers)
+        return address, console
+
+    yield start
+    for server in servers:
+        server.send_signal(signal.SIGTERM)
+        server.wait()
 
 
 @pytest.fixture

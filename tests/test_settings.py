@@ -27,7 +27,9 @@ def settings_on(bake, environment):
         for name, file in (("file", "django.log"), ("security_file", "security.log")):
             assert found[name].pop("filename") == str(project / "logs" / file)
             assert found[name].pop("encoding") == "utf-8"
-            found[name] = {key: found[name][key] for key in found[name] if key not in {"formatter", "delay"}}
+            found[name] = {
+                key: found[name][key] for key in found[name] if key not in {"formatter", "delay", "filters", "level"}
+            }
         assert found["file"] == found["security_file"]
         return found
 

@@ -2,8 +2,10 @@
 
 from django.apps import AppConfig
 from django.core.checks import register
+from django.core.signals import request_finished, request_started
 
-from applog.checks import check_log_files
+from applog import checks
+from applog.context import forget_request
 
 
 class ApplogConfig(AppConfig):
@@ -13,5 +15,11 @@ class ApplogConfig(AppConfig):
     verbose_name = "Log"
 
     def ready(self) -> None:
-        """Register the system checks."""
-        register(check_log_files)
+        """Register the system checks, and listen to what Django tells of requests and users."""
+        from applog.security import connect  # noqa: PLC0415  it needs the models
+
+        for check in (checks.check_log_files, checks.check_handlers, checks.check_levels, checks.check_security_log):
+            register(check)
+        connect()
+        request_started.connect(forget_request)
+        request_finished.connect(forget_request)

@@ -1,10 +1,25 @@
 """System checks of the log, https://docs.djangoproject.com/en/stable/topics/checks/."""
 
+import logging
+import os
+import sys
 import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from logging.handlers import BaseRotatingHandler, SysLogHandler, TimedRotatingFileHandler, WatchedFileHandler
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning  # noqa: A004  Django's name for it
+from django.utils.module_loading import import_string
+
+from applog.shared import SharedFileHandler
+
+DAILY = {"D", "MIDNIGHT", *(f"W{day}" for day in range(7))}
+HALF_A_YEAR = timedelta(days=182)  # from summer time to winter time
 
 
 def check_log_files(**_: Any) -> list[CheckMessage]:
@@ -27,3 +42,104 @@ def check_log_files(**_: Any) -> list[CheckMessage]:
             ),
         ]
     return []
+
+
+def check_handlers(**_: Any) -> list[CheckMessage]:
+    """Warn of a handler in LOGGING whose files would be served, lost or filed wrongly (applog.W002 to W004, W007)."""
+    found: list[CheckMessage] = []
+    for name, options in _used(settings.LOGGING):
+        try:
+            cls = import_string(str(options.get("class", "logging.NullHandler")))
+        except ImportError:  # which logging itself has refused, or will
+            continue
+        for check in (_served, _for_one_process, _for_unix, _other_midnight):
+            if problem := check(cls, options):
+                text, hint, number = problem
+                found.append(Warning(f"The log handler {name!r} {text}.", hint=hint, id=f"applog.W{number:03}"))
+    return found
+
+
+def check_levels(**_: Any) -> list[CheckMessage]:
+    """Warn (applog.W005) when everything is logged in production."""
+    if settings.DEBUG or logging.getLevelName(settings.LOGGING.get("root", {}).get("level", "WARNING")) not in {0, 10}:
+        return []
+    return [
+        Warning(
+            "The root logger's level is DEBUG in production: other people's data and much noise go into the log.",
+            hint="Set LOG_LEVEL=INFO, or give a level to the one logger whose records you need.",
+            id="applog.W005",
+        ),
+    ]
+
+
+def check_security_log(**_: Any) -> list[CheckMessage]:
+    """Warn (applog.W006) when records of django.security do not reach the security log."""
+    config, name = settings.LOGGING, "django.security"
+    if settings.LOG_FILES == "off":
+        return []
+    while name:
+        options = config.get("root", {}) if name == "root" else config.get("loggers", {}).get(name, {})
+        if "security_file" in _with_targets(options.get("handlers", []), config["handlers"]):
+            return []
+        above = name.rpartition(".")[0] or "root"
+        name = above if name != "root" and options.get("propagate", True) else ""
+    return [
+        Warning(
+            "Records of django.security do not reach logs/security.log.",
+            hint='Give the logger "django.security" the handler "security_file" in LOGGING.',
+            id="applog.W006",
+        ),
+    ]
+
+
+def _used(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    loggers = [config.get("root", {}), *config.get("loggers", {}).values()]
+    named = [name for logger in loggers for name in logger.get("handlers", [])]
+    for name in _with_targets(named, config["handlers"]):
+        yield name, config["handlers"][name]
+
+
+def _with_targets(names: list[str], handlers: dict[str, Any]) -> dict[str, None]:
+    """Return handlers, each once, with those that they hand records to, as a queue does."""
+    found: dict[str, None] = {}
+    for name in names:
+        found |= {name: None, **_with_targets(handlers[name].get("handlers", []), handlers)}
+    return found
+
+
+Problem = tuple[str, str, int] | None
+
+
+def _served(_: type, options: dict[str, Any]) -> Problem:
+    public = (settings.STATIC_ROOT, settings.MEDIA_ROOT, *getattr(settings, "STATICFILES_DIRS", ()))
+    folder = Path(options.get("filename", os.devnull)).resolve().parent
+    for root in (Path(root[1] if isinstance(root, (list, tuple)) else root).resolve() for root in public if root):
+        if folder.is_relative_to(root):
+            hint = "Move the log files (LOGS_DIR) out of STATIC_ROOT, MEDIA_ROOT and STATICFILES_DIRS."
+            return f"writes into {root}, from where files are served to anybody", hint, 2
+    return None
+
+
+def _for_one_process(cls: type, _: dict[str, Any]) -> Problem:
+    if issubclass(cls, BaseRotatingHandler) and not issubclass(cls, SharedFileHandler):
+        hint = "Use SharedRotatingFileHandler or SharedTimedRotatingFileHandler of applog.handlers; they take the same."
+        return "loses records when several processes write its file, as runserver and any server does", hint, 3
+    return None
+
+
+def _for_unix(cls: type, options: dict[str, Any]) -> Problem:
+    socket = issubclass(cls, SysLogHandler) and isinstance(options.get("address"), str)
+    if sys.platform == "win32" and (issubclass(cls, WatchedFileHandler) or socket):
+        return "works on Unix only", "Use applog.handlers.SharedRotatingFileHandler on Windows.", 4
+    return None
+
+
+def _other_midnight(cls: type, options: dict[str, Any]) -> Problem:
+    if not issubclass(cls, TimedRotatingFileHandler) or str(options.get("when", "h")).upper() not in DAILY:
+        return None
+    for moment in (datetime.now(UTC), datetime.now(UTC) + HALF_A_YEAR):
+        offset = 0 if options.get("utc") else time.localtime(moment.timestamp()).tm_gmtoff
+        if timedelta(seconds=offset) != moment.astimezone(ZoneInfo(settings.TIME_ZONE)).utcoffset():
+            hint = "Leave utc out, or set TIME_ZONE to UTC. On Windows set the system's time zone, or rotate by size."
+            return f"rotates at midnight in another time zone than TIME_ZONE, {settings.TIME_ZONE}", hint, 7
+    return None

@@ -134,11 +134,12 @@ class ProcessLock:
     """A lock between processes for the file at `path`, and a note that they leave for each other.
 
     Both are in a hidden file beside it, which is made when the lock is first taken, and stays. `held` tells whether
-    this object has the lock.
+    this object has the lock, and `busy`, which its owner sets, whether this process is at work on the file: a forked
+    child is not.
     """
 
     def __init__(self, path: str) -> None:
-        self.held = False
+        self.held = self.busy = False
         folder, name = os.path.split(path)
         self._path = os.path.join(folder, f".{name}.lock")
         self._file: io.FileIO | None = None
@@ -209,6 +210,7 @@ _locks: weakref.WeakSet[ProcessLock] = weakref.WeakSet()
 def _let_go() -> None:
     """Close a forked child's share of its parent's locks: it would hold them longer than the parent does."""
     for lock in _locks:
+        lock.busy = False
         lock.close()
 
 

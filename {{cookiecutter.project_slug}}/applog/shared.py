@@ -19,7 +19,6 @@ import locale
 import logging
 import math
 import os
-import sys
 import time
 from contextlib import suppress
 from logging.handlers import BaseRotatingHandler
@@ -29,14 +28,20 @@ from applog import files
 from applog.reports import Reports
 
 LOOK_SECONDS = 0.5  # after this, writing goes on at the right path when somebody moved the file
+ENDLESS = 1 << 29  # bytes
 
 
 class SharedFileHandler(BaseRotatingHandler):
-    """What handlers have in common whatever makes their file due: the write, the look, the rotation."""
+    """What handlers have in common whatever makes their file due: the write, the look, the rotation.
+
+    CPython finds the attributes of an object fast as long as it has fewer than 30 of them, and the standard library's
+    handlers have 23. `__slots__` would be slower again.
+    """
 
     lock: Any
+    encoding: str
+    errors: str
     stream: Any  # a FileIO of bytes, or None while nothing is open
-    _opened: os.stat_result | None  # the stream's
     _room: int  # bytes; only rotation by size needs them
     _closed: bool
 
@@ -46,12 +51,12 @@ class SharedFileHandler(BaseRotatingHandler):
         self.baseFilename = os.path.abspath(os.fspath(filename))
         self.mode, self.delay = "a", True
         self._process_lock = files.ProcessLock(self.baseFilename)
-        self.stream = self._opened = None
-        self._busy: int | None = None  # the process that looks or rotates: not its forked child
+        self.stream = None
         self._reports, self._retry_at = Reports(self), -math.inf
-        self._codec = locale.getencoding() if self.encoding in {None, "locale"} else str(self.encoding)
+        if self.encoding in {None, "locale"}:
+            self.encoding = locale.getencoding()
         # As logging.basicConfig does: a character that the encoding lacks must not cost the record.
-        self._codec_errors = self.errors or "backslashreplace"
+        self.errors = self.errors or "backslashreplace"
         self._close_window()
 
     def _open(self) -> Any:
@@ -61,25 +66,30 @@ class SharedFileHandler(BaseRotatingHandler):
         """Emit `record` if the filters let it pass."""
         if self.filters:
             return super().handle(record)
-        with self.lock:  # all that is left of it without filters
+        # All that is left of it without filters; `with` would take twice as long.
+        self.lock.acquire()
+        try:
             self.emit(record)
+        finally:
+            self.lock.release()
         return record
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write `record`, after rotating the file if it is due. Trouble goes to stderr."""
         try:
-            data = (self.format(record) + self.terminator).encode(self._codec, self._codec_errors)
+            data = (self.format(record) + self.terminator).encode(self.encoding, self.errors)
         except RecursionError:  # as logging.StreamHandler
             raise
         except Exception:  # noqa: BLE001  whatever a formatter or an argument's __str__ raises
             self.handleError(record)
             return
-        self._room = room = self._room - len(data)
+        length = len(data)
+        self._room = room = self._room - length
         try:
             in_window = self._since <= record.created < self._until
-            if in_window and (room >= 0 or self._has_room(len(data))):
+            if in_window and (room >= 0 or self._has_room(length)):
                 done = self.stream.write(data)
-                if done != len(data):
+                if done != length:
                     files.take_back(self.stream, done)
             else:
                 self._look_and_write(record.created, data)
@@ -101,10 +111,10 @@ class SharedFileHandler(BaseRotatingHandler):
         self._reports.lost(error)
 
     def _look_and_write(self, created: float, data: bytes) -> None:
-        if self._busy == os.getpid():  # a namer, a rotator or a signal handler logs meanwhile
+        if self._process_lock.busy:  # a namer, a rotator or a signal handler logs meanwhile
             self._append(data)
             return
-        self._busy = os.getpid()
+        self._process_lock.busy = True
         try:
             exclusive = files.WINDOWS or callable(self.rotator)
             try:
@@ -131,7 +141,7 @@ class SharedFileHandler(BaseRotatingHandler):
 
     def _end_look(self) -> None:
         self._process_lock.release()
-        self._busy = None
+        self._process_lock.busy = False
         if self._closed:  # a record after logging.shutdown, while the interpreter exits
             self._close_files()
 
@@ -145,22 +155,22 @@ class SharedFileHandler(BaseRotatingHandler):
 
     def _open_window(self, created: float) -> None:
         self._since, self._until = created - LOOK_SECONDS, created + LOOK_SECONDS
-        self._room = sys.maxsize
+        self._room = ENDLESS
 
     def _close_window(self) -> None:
-        self._since, self._until, self._room = math.inf, -math.inf, sys.maxsize
+        self._since, self._until, self._room = math.inf, -math.inf, ENDLESS
 
     def _status(self) -> os.stat_result | None:
         """Return the `os.stat` of the path, or None when it does not lead to the open file."""
         with suppress(OSError):
             status = os.stat(self.baseFilename)
-            return status if self._opened and os.path.samestat(status, self._opened) else None
+            return status if self.stream and os.path.samestat(status, os.fstat(self.stream.fileno())) else None
         return None
 
     def _reopen(self) -> None:
         file = files.open_to_append(self.baseFilename)
         # The old file stays open until there is a new one: rather the wrong file than none.
-        old, self.stream, self._opened = self.stream, file, os.fstat(file.fileno())
+        old, self.stream = self.stream, file
         if old:
             old.close()
             self._reports.succeeded()
@@ -170,8 +180,8 @@ class SharedFileHandler(BaseRotatingHandler):
         raise NotImplementedError
 
     def _has_room(self, length: int) -> bool:
-        """Tell whether `length` bytes fit into the file, by looking at nothing but the open file."""
-        raise NotImplementedError
+        """Tell whether the file has room for `length` bytes, by looking at nothing but the open file."""
+        return False
 
     def _rename(self) -> None:
         """Rename the file, which is not empty and can be renamed. The caller holds the lock."""
@@ -185,7 +195,7 @@ class SharedFileHandler(BaseRotatingHandler):
     def doRollover(self) -> None:  # noqa: N802
         """Rotate now, due or not. Raises OSError when that is impossible."""
         with self.lock:
-            self._busy = os.getpid()
+            self._process_lock.busy = True
             try:
                 self._process_lock.acquire(60)
                 self._retry_at = -math.inf
@@ -213,7 +223,7 @@ class SharedFileHandler(BaseRotatingHandler):
             self._retry_at = -math.inf
 
     def _close_files(self) -> None:
-        stream, self.stream, self._opened = self.stream, None, None
+        stream, self.stream = self.stream, None
         self._close_window()
         with suppress(AttributeError, OSError):
             stream.close()

@@ -20,6 +20,7 @@ except (OSError, UnicodeDecodeError) as error:
     message = f'File "{BASE_DIR / ".env"}" cannot be read ({error})'
     raise EnvError(message) from error
 not_empty = validate.Length(min=1, error="must not be empty")
+not_negative = validate.Range(min=0, error="must be 0 or more")
 at_least_1 = validate.Range(min=1, error="must be 1 or more")
 
 # Core
@@ -49,6 +50,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "applog.middleware.request_log",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # % if cookiecutter.django_version == "5.2"
@@ -187,6 +189,9 @@ SECURE_CSP = CSP
 LOGS_DIR = BASE_DIR / "logs"
 LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO", validate=validate.OneOf(LOG_LEVELS))
+LOG_FORMAT = env.str("LOG_FORMAT", default="text", validate=validate.OneOf(["text", "json"]))
+TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0, validate=not_negative)
+SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="{{ cookiecutter.project_slug }}")
 LOG_FILES_CHOICES = ["rotate", "off"] if IS_WINDOWS else ["rotate", "watch", "off"]
 LOG_FILES = env.str("LOG_FILES", default="rotate", validate=validate.OneOf(LOG_FILES_CHOICES))
 BY_SIZE = {
@@ -205,23 +210,25 @@ ROTATION = BY_ANOTHER_PROGRAM if LOG_FILES == "watch" else BY_SIZE if IS_WINDOWS
 # Where the folder cannot be made the project starts all the same; the system check applog.W001 says so.
 with contextlib.suppress(OSError):
     LOGS_DIR.mkdir(exist_ok=True)
-FILE_OPTIONS = {**ROTATION, "formatter": "text", "encoding": "utf-8", "delay": True}
+SECURITY_LOG = {"handlers": [] if LOG_FILES == "off" else ["security_file"], "level": "INFO"}
+FILE_OPTIONS = {**ROTATION, "formatter": LOG_FORMAT, "encoding": "utf-8", "delay": True}
 
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"text": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "formatters": {name: {"()": f"applog.formatters.{name.title()}Formatter"} for name in ("text", "json")},
+    "filters": {name: {"()": f"applog.filters.{name}"} for name in ("SecurityFilter", "ServerFilter")},
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "text"},
-        "file": {**FILE_OPTIONS, "filename": LOGS_DIR / "django.log"},
-        "security_file": {**FILE_OPTIONS, "filename": LOGS_DIR / "security.log"},
+        "console": {"class": "applog.console.ConsoleHandler", "formatter": LOG_FORMAT, "level": LOG_LEVEL},
+        "file": {**FILE_OPTIONS, "filename": LOGS_DIR / "django.log", "level": LOG_LEVEL},
+        "security_file": {**FILE_OPTIONS, "filename": LOGS_DIR / "security.log", "filters": ["SecurityFilter"]},
     },
     "root": {"handlers": ["console"] if LOG_FILES == "off" else ["console", "file"], "level": LOG_LEVEL},
-    # No handlers here but the security log's: what Django itself gives "django" and "django.server" would print each
-    # record a second time. Django's own DEBUG records, of each SQL query and each watched file, are left out.
+    # No handlers here but the security log's, which LOG_LEVEL does not concern: what Django itself gives "django" and
+    # "django.server" would print each record a second time. Django's own DEBUG records, of each query, are left out.
     "loggers": {
         "django": {"handlers": [], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
-        "django.server": {"handlers": [], "level": "NOTSET", "propagate": True},
-        "django.security": {"handlers": [] if LOG_FILES == "off" else ["security_file"]},
+        "django.server": {"handlers": [], "level": "NOTSET", "propagate": True, "filters": ["ServerFilter"]},
+        **dict.fromkeys(("applog.security", "django.request", "django.security"), SECURITY_LOG),
     },
 }

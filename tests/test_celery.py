@@ -1,0 +1,80 @@
+"""Celery's workers, set up as the generated README says, write into the project's log files."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+from conftest import run
+from servers import wait_for
+
+TASKS = '''"""Tasks."""
+
+import logging
+
+from celery import shared_task
+from django.contrib.auth import get_user_model
+
+
+@shared_task
+def greet(number):
+    """Log."""
+    logging.getLogger("shop").info("greeting %s", number)
+
+
+@shared_task
+def register():
+    """Make a user."""
+    get_user_model().objects.create_user("made_by_a_task")
+'''
+SEND = """
+import config.celery
+from users import tasks
+tasks.register.delay()
+for number in range(20):
+    tasks.greet.delay(number)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Celery's own processes do not run on Windows")
+def test_a_worker_s_records_reach_the_log_files(bake, environment, tmp_path):
+    """Celery empties the root logger's handlers: what tasks do would stand in no file, and in no security log."""
+    python, project = environment("5.2"), bake()
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    [recipe] = re.findall(r"^```python\n(# config/celery.py\n.*?)```$", readme, re.MULTILINE | re.DOTALL)
+    (project / "config" / "celery.py").write_text(recipe, encoding="utf-8")
+    (project / "users" / "tasks.py").write_text(TASKS, encoding="utf-8")
+    queue, packages = tmp_path / "queue", tmp_path / "packages"
+    queue.mkdir()
+    folders = dict.fromkeys(("data_folder_in", "data_folder_out", "control_folder"), str(queue))
+    with (project / "config" / "settings.py").open("a", encoding="utf-8") as settings:
+        settings.write(f'\nCELERY_BROKER_URL = "filesystem://"\nCELERY_BROKER_TRANSPORT_OPTIONS = {folders}\n')
+    run("uv", "pip", "install", "--quiet", "--python", python, "--target", packages, "celery>=5.5", cwd=tmp_path)
+    env = {"LOG_FORMAT": "json", "PYTHONPATH": str(packages)}
+    run(python, "manage.py", "migrate", "--verbosity", "0", cwd=project, env=env)
+
+    with (tmp_path / "worker.txt").open("w", encoding="utf-8") as console:
+        worker = subprocess.Popen(
+            [python, "-m", "celery", "--app", "config.celery", "worker", "--concurrency", "2", "--loglevel", "ERROR"],
+            cwd=project, stdout=console, stderr=console, env={**os.environ, **env},
+        )  # fmt: skip
+        try:
+            run(python, "manage.py", "shell", "-c", SEND, cwd=project, env=env)
+            log, security = project / "logs" / "django.log", project / "logs" / "security.log"
+            wait_for(lambda: log.exists() and log.read_text("utf-8").count("greeting") == 20 and security.exists())
+        finally:
+            worker.send_signal(signal.SIGTERM)
+            worker.wait(30)
+
+    records = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    greetings = [record for record in records if record["logger"] == "shop"]
+    assert sorted(record["message"] for record in greetings) == sorted(f"greeting {number}" for number in range(20))
+    assert {record["request_id"] for record in greetings} == {"-"}
+    assert worker.pid not in {record["process.pid"] for record in greetings}
+    assert any(record["logger"].startswith("celery") for record in records)
+    [event] = [json.loads(line) for line in security.read_text("utf-8").splitlines()]
+    assert event["event"] == "user_created"
+    assert event["message"].startswith("user 1 'made_by_a_task'")
+    assert (tmp_path / "worker.txt").read_text("utf-8").count('"greeting 7"') == 1

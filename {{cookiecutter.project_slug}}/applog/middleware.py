@@ -1,0 +1,68 @@
+"""The request's id, and one record of its end."""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.decorators import sync_and_async_middleware
+from django.utils.encoding import escape_uri_path
+
+from applog.context import WELL_FORMED, current_request
+
+logger = logging.getLogger("applog.request")
+
+
+@sync_and_async_middleware
+def request_log(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """Give each request an id, return it as X-Request-ID, and log the request's end.
+
+    The id is the client's own X-Request-ID where that is 1 to 128 letters, digits, dots, hyphens and underscores. Views
+    find it as `request.request_id`. Has to stand first in MIDDLEWARE.
+    """
+    if iscoroutinefunction(get_response):
+
+        async def serve_async(request: HttpRequest) -> HttpResponseBase:
+            begin = _begin(request)
+            response: HttpResponseBase | None = None
+            try:
+                response = await get_response(request)
+            finally:
+                _end(request, response, begin)
+            return response
+
+        return serve_async
+
+    def serve(request: HttpRequest) -> HttpResponseBase:
+        begin = _begin(request)
+        response: HttpResponseBase | None = None
+        try:
+            response = get_response(request)
+        finally:
+            _end(request, response, begin)
+        return response
+
+    return serve
+
+
+def _begin(request: HttpRequest) -> float:
+    given = request.headers.get("X-Request-ID", "")
+    request_id = given if WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
+    request.request_id = request_id  # type: ignore[attr-defined]
+    current_request.set(request)
+    return time.perf_counter()
+
+
+def _end(request: HttpRequest, response: HttpResponseBase | None, begin: float) -> None:
+    """Log the end of a request; one without a response was given up, as when the client has gone."""
+    duration = round((time.perf_counter() - begin) * 1000, 1)
+    extra: dict[str, Any] = {"request": request, "duration_ms": duration}
+    if response is not None:
+        response.headers["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
+        extra["status_code"] = response.status_code
+    status, path = extra.get("status_code", "given up"), escape_uri_path(request.path)
+    logger.info("%s %s %s in %s ms", request.method, path, status, duration, extra=extra)

@@ -1,0 +1,135 @@
+"""What concerns security, as records of the logger `applog.security`: who signed in or failed to, who may do more now.
+
+Events have the names of https://cheatsheetseries.owasp.org/cheatsheets/Logging_Vocabulary_Cheat_Sheet.html. A change is
+recorded when its transaction is committed, by the signals that Django sends for it: not what `QuerySet.update`, bulk
+operations and SQL change.
+"""
+
+import getpass
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.db import models, transaction
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
+from django.http import HttpRequest
+
+from applog.context import current_request
+
+logger = logging.getLogger(__name__)
+
+NAME_LENGTH = 254  # characters, of a name that a stranger typed
+NAMES_SHOWN = 10
+FLAGS = ("is_active", "is_staff", "is_superuser")
+
+
+def connect() -> None:
+    """Listen to the signals of Django's authentication, and of users, groups and permissions."""
+    user_logged_in.connect(signed_in)
+    user_login_failed.connect(sign_in_failed)
+    user_logged_out.connect(signed_out)
+    user = get_user_model()
+    for model in apps.get_models():
+        if issubclass(model, user):  # itself, and proxies
+            pre_save.connect(remember, sender=model)
+            post_save.connect(saved, sender=model)
+            post_delete.connect(deleted, sender=model)
+    post_delete.connect(group_deleted, sender=Group)
+    for model, name in ((user, "groups"), (user, "user_permissions"), (Group, "permissions")):
+        if field := getattr(model, name, None):
+            m2m_changed.connect(members_changed, sender=field.through)
+
+
+def signed_in(request: HttpRequest | None, user: models.Model, **_: Any) -> None:
+    """Record a sign-in."""
+    record(logging.INFO, "authn_login_success", describe(user), request)
+
+
+def sign_in_failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
+    """Record a sign-in that failed, with the name that was typed."""
+    name = credentials.get(get_user_model().USERNAME_FIELD, credentials.get("username", ""))
+    record(logging.WARNING, "authn_login_fail", f"user {str(name)[:NAME_LENGTH]!r}", request)
+
+
+def signed_out(request: HttpRequest | None, user: models.Model | None, **_: Any) -> None:
+    """Record a sign-out; there is no user where the session had expired before."""
+    if user:
+        record(logging.INFO, "session_expired", f"logout, {describe(user)}", request)
+
+
+def remember(instance: Any, using: str, update_fields: Iterable[str] | None, **_: Any) -> None:
+    """Keep what a user's row holds before it is saved."""
+    names = {"password", *FLAGS}.intersection(field.name for field in instance._meta.concrete_fields)
+    names &= set(names if update_fields is None else update_fields)
+    rows = type(instance)._base_manager.using(using).filter(pk=instance.pk)
+    instance._before_save = rows.values(*names).first() if names and instance.pk is not None else None
+
+
+def saved(instance: Any, using: str, created: bool, update_fields: Iterable[str] | None, **_: Any) -> None:
+    """Record a new user, a new password and a change of what a user may do."""
+    before = vars(instance).pop("_before_save", None) or {}
+    now = {name: getattr(instance, name) for name in ("password", *FLAGS) if created or name in before}
+    flags = {name: now[name] for name in FLAGS if name in now and (created or now[name] != before[name])}
+    changes = ", ".join(f"{name} is now {value}" for name, value in flags.items())
+    who = describe(instance)
+    if created:
+        record_change("user_created", f"{who}, {changes}", using)
+        return
+    # When somebody signs in Django hashes the same password anew where the hasher was changed, and saves only that.
+    rehashed = set(update_fields or ()) == {"password"} and getattr(instance, "_password", None) is None
+    if now.get("password") != before.get("password") and not rehashed:
+        record_change("authn_password_change", who, using, logging.INFO)
+    if changes:
+        record_change("authz_change", f"{who}, {changes}", using)
+
+
+def deleted(instance: models.Model, using: str, **_: Any) -> None:
+    """Record that a user was removed."""
+    record_change("user_deleted", describe(instance), using)
+
+
+def group_deleted(instance: Group, using: str, **_: Any) -> None:
+    """Record that a group was removed, and with it what its members could do by it."""
+    record_change("authz_change", f"{describe(instance)} deleted", using)
+
+
+def members_changed(  # noqa: PLR0913, PLR0917  the signal's
+    sender: Any, instance: models.Model, action: str, model: Any, pk_set: set[Any] | None, using: str, **_: Any
+) -> None:
+    """Record who or what was put into a group, given a permission, or lost it."""
+    if action == "pre_clear":
+        [own] = [field.name for field in sender._meta.fields if isinstance(instance, field.related_model or ())]
+        [other] = [field.attname for field in sender._meta.fields if issubclass(field.related_model or int, model)]
+        pk_set = set(sender._base_manager.using(using).filter(**{own: instance}).values_list(other, flat=True))
+    verb = {"post_add": "gets", "post_remove": "loses", "pre_clear": "loses"}.get(action)
+    if verb and pk_set:
+        shown = model._base_manager.using(using).filter(pk__in=sorted(pk_set)[:NAMES_SHOWN])
+        more = f" and {len(pk_set) - NAMES_SHOWN} more" if len(pk_set) > NAMES_SHOWN else ""
+        names = ", ".join(map(describe, shown))
+        record_change("authz_change", f"{describe(instance)} {verb} {names}{more}", using)
+
+
+def describe(item: Any) -> str:
+    """Name a user, group or permission, so that nobody can choose a name that reads as something else."""
+    name = item.get_username() if hasattr(item, "get_username") else getattr(item, "codename", None) or item.name
+    return f"{item._meta.verbose_name} {item.pk} {str(name)!r}"
+
+
+def record_change(event: str, message: str, using: str, level: int = logging.WARNING) -> None:
+    """Record a change of the database, with who made it, once it is committed."""
+    request = current_request.get()
+    if request is None:
+        with suppress(Exception):  # whatever the system's user database raises
+            message = f"{message}, by {getpass.getuser()!r} on this machine"
+    transaction.on_commit(partial(record, level, event, message, request), using=using, robust=True)
+
+
+def record(level: int, event: str, message: str, request: HttpRequest | None = None) -> None:
+    """Record an event; the formatters add whom the request came from."""
+    logger.log(level, "%s", message, extra={"event": event, "request": request or current_request.get()})

@@ -1,0 +1,296 @@
+"""A record's way: from the request through the formatters, as text and as JSON."""
+
+import asyncio
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.test import AsyncClient, Client, override_settings
+from django.urls import path
+from django.views.decorators.debug import sensitive_variables
+
+from applog.formatters import JsonFormatter, TextFormatter
+
+logger = logging.getLogger("shop")
+PATTERN = re.compile(
+    r"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d) (?P<level>\S+) (?P<logger>\S+) "
+    r"\[(?P<request_id>[^\]\s]+)\] (?P<message>.*)"
+)
+FORGED = "x\n2026-01-01T00:00:00.000+00:00 INFO shop [-] forged\r\x1b[31m\x1b[2K\u2028\u2029\x85\u202e\x00\x7f"
+ESCAPED = r"x\n2026-01-01T00:00:00.000+00:00 INFO shop [-] forged\r\x1b[31m\x1b[2K\u2028\u2029\x85\u202e\x00\x7f"
+
+
+def outcome(_: HttpRequest, what: str) -> HttpResponse:
+    """Answer in the way that the address asks for."""
+    logger.info("in the view")
+    if what == "broken":
+        raise ZeroDivisionError(FORGED)
+    if what == "denied":
+        raise PermissionDenied
+    if what == "missing":
+        raise Http404
+    return HttpResponse(status=int(what))
+
+
+async def slow(_: HttpRequest, name: str) -> HttpResponse:
+    """Log, let others go first, and log again."""
+    for _step in range(3):
+        logger.info("async %s", name)
+        await asyncio.sleep(0.01)
+    return HttpResponse("ok")
+
+
+urlpatterns = [path("async/<name>", slow), path("<what>", outcome)]
+
+
+class Log(StringIO):
+    """What was logged."""
+
+    def lines(self) -> list[str]:
+        """Return the lines so far."""
+        return self.getvalue().split("\n")[:-1]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the records of a log in JSON so far."""
+        return [json.loads(line, parse_constant=pytest.fail) for line in self.lines()]
+
+
+@pytest.fixture
+def log(request: pytest.FixtureRequest) -> Iterator[Log]:
+    """Log everything as text, or as the formatter that the test asks for."""
+    log = Log(newline="\n")
+    handler = logging.StreamHandler(log)
+    handler.setFormatter(getattr(request, "param", TextFormatter)())
+    logging.getLogger().addHandler(handler)
+    with override_settings(ROOT_URLCONF=__name__):
+        yield log
+    logging.getLogger().removeHandler(handler)
+
+
+as_json = pytest.mark.parametrize("log", [JsonFormatter], indirect=True)
+
+
+@pytest.fixture
+def visitor() -> Client:
+    """Return a client that gets an answer where a view fails."""
+    return Client(raise_request_exception=False)
+
+
+@pytest.mark.parametrize("what", ["200", "404", "500", "missing", "denied", "broken"])
+def test_each_record_of_a_request_has_its_id(log: Log, visitor: Client, what: str) -> None:
+    """Without it nobody finds out which of a hundred requests has failed; Django logs errors after the middleware."""
+    response = visitor.get(f"/{what}?token=hidden", headers={"X-Request-ID": "from.the-proxy_1"})
+    logger.info("after it")
+    *served, after = [match for match in map(PATTERN.fullmatch, log.lines()) if match]
+    assert response.headers["X-Request-ID"] == "from.the-proxy_1"
+    assert {match["request_id"] for match in served} == {"from.the-proxy_1"}
+    assert after["request_id"] == "-"
+    [end] = [match["message"] for match in served if match["logger"] == "applog.request"]
+    assert re.fullmatch(rf"GET /{what} {response.status_code} in \d+\.\d ms \(from 127\.0\.0\.1\)", end)
+    assert any(match["logger"] == "django.request" for match in served) == (response.status_code >= 400)
+    assert "hidden" not in log.getvalue()
+
+
+@pytest.mark.parametrize("given", ["", "a b", "x" * 129, "forged]", "<script>", "é"])
+def test_an_id_that_is_not_well_formed_is_replaced(log: Log, visitor: Client, given: str) -> None:
+    """A stranger's header must not forge a record, and no request may go without an id."""
+    response = visitor.get("/200", headers={"X-Request-ID": given})
+    assert re.fullmatch("[0-9a-f]{32}", response.headers["X-Request-ID"])
+    assert f"[{response.headers['X-Request-ID']}] GET /200 200" in log.getvalue()
+
+
+async def serve_side_by_side() -> None:
+    """Have ten requests served at once."""
+    names = [f"n{number}" for number in range(10)]
+    await asyncio.gather(*(AsyncClient().get(f"/async/{name}", headers={"X-Request-ID": name}) for name in names))
+
+
+def test_requests_side_by_side_keep_their_ids(log: Log) -> None:
+    """Async views take turns in one thread: an id kept in the wrong place would go to the neighbour."""
+    asyncio.run(serve_side_by_side())
+    steps = re.findall(r"\[(\w+)\] async (\w+)$", log.getvalue(), re.MULTILINE)
+    assert len(steps) == 30
+    assert all(request_id == name for request_id, name in steps)
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        (0, "6.6.6.6", "127.0.0.1"),
+        (1, "6.6.6.6, 2001:db8::1", "2001:db8::1"),
+        (2, "6.6.6.6, 1.2.3.4, 10.0.0.1", "1.2.3.4"),
+        (2, "6.6.6.6", "127.0.0.1"),
+        (1, "6.6.6.6, x (from 1.1.1.1", "127.0.0.1"),
+    ],
+)
+def test_a_client_s_address_is_believed_as_far_as_configured(
+    log: Log, visitor: Client, proxies: int, forwarded: str, address: str
+) -> None:
+    """Whoever attacks could otherwise choose the address that is blamed."""
+    with override_settings(TRUSTED_PROXY_COUNT=proxies):
+        visitor.get("/200", headers={"X-Forwarded-For": forwarded})
+    assert f"(from {address})" in log.lines()[-1]
+
+
+def test_nothing_that_is_logged_forges_a_line(log: Log) -> None:
+    """Whoever reads the log must be able to believe that each line was written by the project."""
+    logging.addLevelName(25, "TWO WORDS")
+    logger.log(25, "%s", FORGED, extra={"request_id": FORGED})
+    logging.getLogger(f"a {FORGED}").info("hello")
+    first, second = map(PATTERN.fullmatch, log.lines())
+    assert first
+    assert first.group("level", "request_id", "message") == (r"TWO\x20WORDS", "-", ESCAPED)
+    assert second
+    assert second["logger"] == rf"a {ESCAPED}".replace(" ", r"\x20")
+
+
+def fail() -> None:
+    """Raise an error that another one caused."""
+    try:
+        dict[int, int]().pop(1)
+    except KeyError as error:
+        raise ValueError(FORGED) from error
+
+
+def test_a_traceback_is_kept_and_told_from_records(log: Log) -> None:
+    """Without the traceback nobody finds the error, and its text may come from a stranger."""
+    try:
+        fail()
+    except ValueError:
+        logger.exception("failed", stack_info=True)
+    first, *below = log.lines()
+    assert PATTERN.fullmatch(first)
+    assert all(line.startswith("    ") and line.isprintable() for line in below)
+    assert f"    ValueError: {ESCAPED}" in below
+    assert "    KeyError: 1" in below
+    assert "    Stack (most recent call last):" in below
+
+
+CYCLE: dict[str, Any] = {}
+CYCLE["again"] = CYCLE
+
+
+class Thing:
+    """An object whose repr says too much."""
+
+    def __repr__(self) -> str:
+        return "hidden"
+
+
+@as_json
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (b"\xff\x00", "\\xff\x00"),
+        (float("nan"), "nan"),
+        ([float("-inf")], ["-inf"]),
+        (CYCLE, {"again": "..."}),
+        ("\ud800", "\\ud800"),
+        (10**5000, hex(10**5000)),
+        ({(1, 2): {"inner": None}}, {"[1, 2]": {"inner": None}}),
+        (Thing(), f"{__name__}.Thing"),
+        (Decimal("1.10"), "1.10"),
+        ("é" * 1_000_000, "é" * 1_000_000),
+    ],
+    ids=["bytes", "nan", "inf", "cycle", "surrogate", "huge", "keys", "object", "decimal", "megabyte"],
+)
+def test_whatever_is_logged_is_json(log: Log, value: object, expected: object) -> None:
+    """A line that does not parse is one that no collector takes, and often stops it."""
+    logger.info("value", extra={"value": value, "level": "mine"})
+    [record] = log.records()
+    assert record["value"] == expected
+    assert (record["level"], record["extra.level"]) == ("INFO", "mine")
+    assert log.getvalue().isascii()
+
+
+@as_json
+def test_json_has_the_names_that_collectors_know(log: Log, visitor: Client) -> None:
+    """Dashboards and alerts are built on names."""
+    visitor.get("/broken?token=hidden", headers={"X-Request-ID": "one"})
+    record = next(record for record in log.records() if record["logger"] == "django.request")
+    assert list(record)[:5] == ["timestamp", "level", "logger", "message", "request_id"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", record["timestamp"])
+    assert record["exception.stacktrace"].startswith("Traceback (most recent call last):\n")
+    assert record["exception.message"] == FORGED
+    known = {"request_id", "http.request.method", "url.path", "http.response.status_code", "client.address"}
+    assert {key: record[key] for key in known | {"exception.type"}} == {
+        "request_id": "one",
+        "http.request.method": "GET",
+        "url.path": "/broken",
+        "http.response.status_code": 500,
+        "client.address": "127.0.0.1",
+        "exception.type": "ZeroDivisionError",
+    }
+    assert isinstance(record["process.pid"], int)
+    assert record["service.name"]
+    assert "request" not in record
+    assert "hidden" not in log.getvalue()
+
+
+CARD = "4111 1111"
+SECRETS = {
+    "password": "s3cret",
+    "apiKey": "s3cret",
+    "X-Auth-Token": "s3cret",
+    "nested": [{"HTTP_COOKIE": "s3cret", "sessionid": ["s3cret"], "Authorization": b"s3cret"}],
+}
+
+
+@pytest.mark.parametrize("log", [TextFormatter, JsonFormatter], indirect=True)
+def test_secrets_stay_out(log: Log) -> None:
+    """A log is read by more people than may know a password."""
+    logger.info("%s", SECRETS)
+    logger.info("%(password)s of %(author)s", {**SECRETS, "author": "Ann"})
+    logger.info("%s and %s", 1, [SECRETS])
+    logger.info(SECRETS)
+    logger.info("extra", extra=SECRETS | {"author": "Ann", "has_password": True})
+    text = log.getvalue()
+    assert "s3cret" not in text
+    assert text.count("********") >= 5
+    assert "of Ann" in text
+
+
+@pytest.mark.parametrize("log", [TextFormatter, JsonFormatter], indirect=True)
+def test_variables_stay_out_of_tracebacks(log: Log) -> None:
+    """What Django hides from its error reports must not stand in the log instead."""
+
+    @sensitive_variables()
+    def pay(card: str) -> None:
+        raise RuntimeError(len(card))
+
+    try:
+        pay(CARD)
+    except RuntimeError:
+        logger.exception("failed")
+    assert "RuntimeError: 9" in log.getvalue()
+    assert CARD not in log.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("terminal", "no_color", "coloured"), [(True, "", True), (True, "1", False), (False, "", False)]
+)
+def test_only_a_terminal_gets_colours(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, no_color: str, coloured: bool
+) -> None:
+    """Escape sequences in a file or a pipe are noise."""
+    from applog.console import ConsoleHandler  # noqa: PLC0415  after the streams are replaced
+
+    stream = StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setenv("ANSICON", "1")  # what a terminal of Windows may say of itself
+    monkeypatch.setenv("NO_COLOR", no_color)
+    monkeypatch.delenv("DJANGO_COLORS", raising=False)
+    handler = ConsoleHandler()
+    handler.setFormatter(TextFormatter())
+    handler.handle(logging.makeLogRecord({"levelno": logging.ERROR, "levelname": "ERROR", "name": "shop", "msg": "x"}))
+    assert ("\x1b[" in stream.getvalue()) is coloured

@@ -1,0 +1,204 @@
+"""What the security log is told, and what the system checks say of the log."""
+
+import copy
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Group, Permission
+from django.core.checks import run_checks
+from django.core.exceptions import SuspiciousOperation
+from django.db import transaction
+from django.test import Client, override_settings
+
+from applog.checks import check_handlers
+from applog.context import security_event
+from applog.filters import SecurityFilter
+
+Events = Callable[[], list[str]]
+PASSWORD = "correct horse 1"  # noqa: S105  nobody's
+
+
+@pytest.fixture
+def events(caplog: pytest.LogCaptureFixture) -> Events:
+    """Return a function that lists the security events since it was last called."""
+
+    def take() -> list[str]:
+        found = [
+            f"{getattr(record, 'event', '')}: {record.getMessage()}"
+            for record in caplog.records
+            if record.name == "applog.security"
+        ]
+        caplog.clear()
+        return found
+
+    return take
+
+
+@pytest.fixture
+def ann(db: None) -> Any:  # noqa: ARG001
+    """Return a user."""
+    return get_user_model().objects.create_user("ann", password=PASSWORD)
+
+
+def test_sign_ins_and_sign_outs_are_recorded(ann: Any, events: Events, client: Client) -> None:
+    """Who guesses passwords, and whose they found, is the first question after a break-in."""
+    login = {"username": "ann", "password": "wrong horse 2"}
+    client.post("/admin/login/", login)
+    assert events() == ["authn_login_fail: user 'ann'"]
+    get_user_model().objects.filter(pk=ann.pk).update(is_staff=True)
+    client.post("/admin/login/", login | {"password": PASSWORD})
+    assert events() == [f"authn_login_success: user {ann.pk} 'ann'"]
+    client.post("/admin/logout/")
+    assert events() == [f"session_expired: logout, user {ann.pk} 'ann'"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_changes_of_what_users_may_do_are_recorded(events: Events) -> None:
+    """An attacker gives an account more rights and takes them back; the log keeps it."""
+    user = get_user_model().objects.create_user("ann", password=PASSWORD)
+    [created] = events()
+    assert created.startswith(f"user_created: user {user.pk} 'ann', is_active is now True, is_staff is now False")
+    assert created.endswith(" on this machine")
+
+    user.set_password(f"{PASSWORD}2")
+    user.save()
+    user.is_superuser = True
+    user.save()
+    user.save()
+    group = Group.objects.create(name="editors")
+    permission = Permission.objects.get(codename="add_group")
+    user.groups.add(group)
+    group.user_set.remove(user)
+    group.permissions.add(permission)
+    user.user_permissions.add(permission)
+    user.user_permissions.clear()
+    who, what, that = (f"{item._meta.model_name} {item.pk}" for item in (user, group, permission))
+    group.delete()
+    user.delete()
+    assert [event.partition(", by ")[0] for event in events()] == [
+        f"authn_password_change: {who} 'ann'",
+        f"authz_change: {who} 'ann', is_superuser is now True",
+        f"authz_change: {who} 'ann' gets {what} 'editors'",
+        f"authz_change: {what} 'editors' loses {who} 'ann'",
+        f"authz_change: {what} 'editors' gets {that} 'add_group'",
+        f"authz_change: {who} 'ann' gets {that} 'add_group'",
+        f"authz_change: {who} 'ann' loses {that} 'add_group'",
+        f"authz_change: {what} 'editors' deleted",
+        f"user_deleted: {who} 'ann'",
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_not_committed_is_not_recorded(events: Events) -> None:
+    """A log that tells of users who never were is not believed any more."""
+    with transaction.atomic():
+        get_user_model().objects.create_user("ann")
+        transaction.set_rollback(True)
+    assert events() == []
+
+
+@pytest.mark.django_db(transaction=True)
+@override_settings(PASSWORD_HASHERS=[f"django.contrib.auth.hashers.{name}PasswordHasher" for name in ("PBKDF2", "MD5")])
+def test_a_password_that_is_only_hashed_anew_was_not_changed(events: Events, client: Client) -> None:
+    """Django does so at sign-in after a change of the hasher: thousands of events would hide the one that matters."""
+    user = get_user_model().objects.create_user("ann", password=PASSWORD)
+    user.password = make_password(PASSWORD, hasher="md5")
+    user.save()
+    events()
+    assert client.login(username="ann", password=PASSWORD)
+    user.refresh_from_db()
+    assert user.password.startswith("pbkdf2")
+    assert [event.partition(":")[0] for event in events()] == ["authn_login_success"]
+
+
+SUSPICIONS: list[type[Exception]] = [SuspiciousOperation, *SuspiciousOperation.__subclasses__()]
+
+
+def record_of(logger: str, status: int | None) -> logging.LogRecord:
+    """Return a record as Django makes it."""
+    return logging.makeLogRecord({"name": logger, "status_code": status})
+
+
+@pytest.mark.parametrize(
+    ("logger", "status", "event"),
+    [
+        ("django.request", 401, "authz_fail"),
+        ("django.request", 403, "authz_fail"),
+        ("django.request", 404, None),
+        ("django.request", 500, None),
+        ("django.server", 403, None),
+        ("django.security.csrf", 403, "authz_fail"),
+        ("django.security.SuspiciousSession", None, "input_validation_fail"),
+        *((f"django.security.{cls.__name__}", 400, "input_validation_fail") for cls in SUSPICIONS),
+        ("shop", 403, None),
+    ],
+)
+def test_the_security_log_takes_what_concerns_security(logger: str, status: int | None, event: str | None) -> None:
+    """What is missing there is not looked at; what does not belong there hides it."""
+    record = record_of(logger, status)
+    assert security_event(record) == event
+    assert SecurityFilter().filter(record) is (event is not None)
+
+
+BY_SIZE = {"class": "applog.handlers.SharedRotatingFileHandler"}
+
+
+def configured(
+    handler: dict[str, Any] | None = None, level: str = "INFO", security: str = "security_file"
+) -> dict[str, Any]:
+    """Return LOGGING as where log files are on, with a root handler, a level and a security handler of the test's."""
+    config = copy.deepcopy(settings.LOGGING)
+    config["handlers"]["mine"] = {"filename": settings.LOGS_DIR / "mine.log"} | (handler or BY_SIZE)
+    config["root"] = {"handlers": ["mine"], "level": level}
+    config["loggers"]["django.security"] = {"handlers": [security], "level": "INFO"}
+    return config
+
+
+BY_TIME = {"class": "applog.handlers.SharedTimedRotatingFileHandler", "utc": True}
+STANDARD = {"class": "logging.handlers.RotatingFileHandler"}
+INDIA = "Asia/Kolkata"
+
+
+@pytest.mark.parametrize(
+    ("logging_settings", "changes", "ids"),
+    [
+        (configured(), {}, []),
+        (configured(), {"LOGS_DIR": settings.BASE_DIR / "manage.py"}, ["applog.W001"]),
+        (configured(), {"STATIC_ROOT": settings.BASE_DIR}, ["applog.W002", "applog.W002"]),
+        (configured(), {"MEDIA_ROOT": str(settings.LOGS_DIR)}, ["applog.W002", "applog.W002"]),
+        (configured(STANDARD), {}, ["applog.W003"]),
+        (configured(level="DEBUG"), {}, ["applog.W005"]),
+        (configured(level="DEBUG"), {"DEBUG": True}, []),
+        (configured(security="console"), {}, ["applog.W006"]),
+        (configured(BY_TIME | {"when": "midnight"}), {"TIME_ZONE": INDIA}, ["applog.W007"]),
+        (configured(BY_TIME | {"when": "midnight"}), {"TIME_ZONE": "UTC"}, []),
+        (configured(BY_TIME | {"when": "M"}), {"TIME_ZONE": INDIA}, []),
+    ],
+)
+def test_the_checks_say_what_is_wrong_with_the_log(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    logging_settings: dict[str, Any],
+    changes: dict[str, Any],
+    ids: list[str],
+) -> None:
+    """A log that is lost, served to strangers or misfiled is noticed when it is needed, and then it is too late."""
+    monkeypatch.setattr(settings, "LOGGING", logging_settings)
+    with override_settings(**({"LOG_FILES": "rotate", "LOGS_DIR": tmp_path} | changes)):
+        found = [message for message in run_checks() if str(message.id).startswith("applog.")]
+    assert [message.id for message in found] == ids
+    assert all(message.hint for message in found)
+
+
+def test_a_handler_for_unix_is_noticed_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There it keeps the file from being renamed."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(settings, "LOGGING", configured({"class": "logging.handlers.WatchedFileHandler"}))
+    assert [message.id for message in check_handlers()] == ["applog.W004"]
