@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
-from applog.search import ALL, Filter
 from applog.reader import Log, LogFile
 from applog.records import Cursor, Record
+from applog.search import ALL, Filter
 from applog.sources import HEAD_BYTES, read_head
 
 POLL_SECONDS = 0.2

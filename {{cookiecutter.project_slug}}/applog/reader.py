@@ -21,8 +21,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, Self
 
-from applog.search import ALL, Filter
 from applog.records import RECORD_BYTES, Cursor, Record, parse, parse_time
+from applog.search import ALL, Filter
 from applog.sources import Source, checksum, read_head
 
 LISTINGS = 5

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from applog.search import Filter
 from applog.follow import Follower
 from applog.handlers import SharedRotatingFileHandler
 from applog.reader import Log, read_newer, read_older
+from applog.search import Filter
 from tests.conftest import Manage
 from tests.test_logging import log
 
