@@ -34,7 +34,7 @@ EVERYWHERE = {
     *(f"templates/{name}.html" for name in ("400", "403", "403_csrf", "404", "500", "base", "home")),
     "static/favicon.svg", "static/site.css",
     *(f"tests/{name}.py" for name in ("__init__", "conftest", "settings")),
-    *(f"tests/test_{name}.py" for name in ("handlers", "log_page", "logging", "records", "security", "site")),
+    *(f"tests/test_{name}.py" for name in ("handlers", "log_page", "logging", "logs", "records", "security", "site")),
 }  # fmt: skip
 FILES_OF = {
     ("ci", "github"): {".github/workflows/ci.yml"},
