@@ -31,7 +31,7 @@ except ImportError as error:
     message = 'OpenTelemetry, which "OTEL_" variables ask for, is not installed; run "uv sync --group otlp"'
     raise EnvError(message) from error
 
-EXIT_SECONDS = 2.0  # for what is still in the queue when the process ends
+EXIT_SECONDS = 1.5  # for what is still in the queue when the process ends
 WARN_SECONDS = 600.0  # a collector that comes and goes is worth a warning so often
 # What these say of a slow collector they say again and again.
 NOISY_LOGGERS = (
