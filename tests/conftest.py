@@ -129,6 +129,28 @@ def environment(cookies_session, shared_folder):
     return make
 
 
+@pytest.fixture(scope="session")
+def tools(shared_folder):
+    """Return a function that installs packages from PyPI, once, and gives the Python of their environment."""
+
+    def install(*packages):
+        folder = shared_folder / f"tools-{packages[0]}"
+        python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        with FileLock(f"{folder}.lock"):
+            if not (folder / "complete").exists():
+                run("uv", "venv", "--quiet", "--clear", "--python", sys.executable, folder, cwd=shared_folder)
+                done = subprocess.run(
+                    ["uv", "pip", "install", "--quiet", "--python", python, *packages],
+                    capture_output=True, encoding="utf-8", check=False,
+                )  # fmt: skip
+                if done.returncode:
+                    pytest.skip(f"{', '.join(packages)} cannot be installed here: {done.stderr.strip()}")
+                (folder / "complete").touch()
+        return python
+
+    return install
+
+
 def postgresql_programs():
     """Find the folder of PostgreSQL's server programs, which Debian does not put on the PATH."""
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)

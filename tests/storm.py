@@ -44,7 +44,7 @@ def make_handler(job):
     kind = job["handler"]
     make = getattr(load_handlers(), NAMES[kind]) if kind in NAMES else getattr(logging.handlers, kind)
     handler = make(job["path"], **job.get("options", {}))
-    handler.setFormatter(logging.Formatter("%(created).6f %(message)s"))
+    handler.setFormatter(logging.Formatter(job.get("format", "%(created).6f %(message)s")))
     return handler
 
 

@@ -15,9 +15,13 @@ EVERYWHERE = {
     ".editorconfig", ".env", ".env.example", ".gitattributes", ".gitignore", ".pre-commit-config.yaml", "LICENSE",
     "README.md", "manage.py", "pyproject.toml",
     *(f"applog/{name}.py" for name in ("__init__", "apps", "checks", "console", "context", "filters", "formatters")),
-    *(f"applog/{name}.py" for name in ("middleware", "redaction", "security")),
+    *(f"applog/{name}.py" for name in ("middleware", "otlp", "redaction", "security")),
     *(f"applog/{name}.py" for name in ("files", "handlers", "periods", "queues", "reports", "shared")),
     *(f"config/{name}.py" for name in ("__init__", "asgi", "settings", "urls", "views", "wsgi")),
+    *(f"deploy/log-shipping/{name}.conf" for name in ("fluentd", "rsyslog-elasticsearch", "splunk-inputs")),
+    *(f"deploy/log-shipping/{name}" for name in ("amazon-cloudwatch-agent.json", "datadog.yaml", "filebeat.yml")),
+    *(f"deploy/log-shipping/{name}" for name in ("fluent-bit.yaml", "otelcol-azure-monitor.yaml")),
+    "deploy/log-shipping/syslog-ng-graylog.conf",
     "deploy/logrotate.conf", "deploy/my_project.service", "deploy/windows-service.xml",
     *(f"users/{name}.py" for name in ("__init__", "admin", "models")),
     *(f"users/migrations/{name}.py" for name in ("__init__", "0001_initial")),
@@ -76,7 +80,7 @@ def test_each_combination_is_whole_and_clean(bake, answers):
 def test_the_project_is_small(bake):
     """Whoever starts a project wants to have read it by the evening."""
     project = bake()
-    assert len(files_in(project) - {".env"}) <= 57
+    assert len(files_in(project) - {".env"}) <= 67
     assert len((project / "config/settings.py").read_text(encoding="utf-8").splitlines()) < 220
 
 

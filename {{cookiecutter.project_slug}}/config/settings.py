@@ -164,7 +164,6 @@ SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
 SECURE_REDIRECT_EXEMPT = [r"^health/$"]
 PROXY_HEADER = env.list("SECURE_PROXY_SSL_HEADER", None, subcast=str.strip, validate=validate.Length(equal=2))
 SECURE_PROXY_SSL_HEADER = tuple(PROXY_HEADER) if PROXY_HEADER else None
-TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0, validate=not_negative)
 SECURE_HSTS_SECONDS = 0 if DEBUG else env.int("SECURE_HSTS_SECONDS", default=3600, validate=at_least_1)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
@@ -192,6 +191,7 @@ LOGS_DIR = BASE_DIR / "logs"
 LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO", validate=validate.OneOf(LOG_LEVELS))
 LOG_FORMAT = env.str("LOG_FORMAT", default="text", validate=validate.OneOf(["text", "json"]))
+TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0, validate=not_negative)
 SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="{{ cookiecutter.project_slug }}")
 LOG_FILES_CHOICES = ["rotate", "off"] if IS_WINDOWS else ["rotate", "watch", "off"]
 WRONG = "must be one of {choices}" + (", as no other program can rename open files on Windows" if IS_WINDOWS else "")
@@ -233,5 +233,9 @@ LOGGING: dict[str, Any] = {
         **dict.fromkeys(("applog.security", "django.request", "django.security"), SECURITY_LOG),
     },
 }
+if env.str("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "")):
+    from applog.otlp import add_handler  # to a collector as well
+
+    add_handler(LOGGING)
 # With LOG_QUEUE a thread of its own writes each file, so that no request waits for the disk.
 LOGGING_CONFIG = "applog.queues.configure" if env.bool("LOG_QUEUE", default=False) else "logging.config.dictConfig"

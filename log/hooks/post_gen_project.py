@@ -1,0 +1,36 @@
+"""Bring the log into a project that exists already, from the template's own project, and say what is left to do."""
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+TEMPLATE = Path(r"{{ cookiecutter._repo_dir }}").parent / "{% raw %}{{cookiecutter.project_slug}}{% endraw %}"
+DOCSTRING = '"""What the log adds to the settings: put `from applog.settings import *` at the end of yours."""'
+# Not BASE_DIR, for example, which may be another folder in a project that was not made from this template.
+NAMES = ["LOGGING", "LOGS_DIR", "LOG_FILES", "LOG_LEVEL", "LOGGING_CONFIG", "SERVICE_NAME", "TRUSTED_PROXY_COUNT", "WITH_FILES"]
+
+
+def log_settings(text, project):
+    """Return what the log needs of the template's settings: how they read the environment, and LOGGING."""
+    head = text.partition("\n")[2].partition("# Core\n")[0]
+    log = "# Logging:" + text.partition("# Logging:")[2]
+    answers = {"project_slug": project, "django_version": "stable"}
+    text = f"{DOCSTRING}\n{head}{log}\n__all__ = {json.dumps(NAMES)}\n"
+    return re.sub(r"\{\{ cookiecutter\.(\w+) \}\}", lambda found: answers[found[1]], text)
+
+
+def main():
+    """Fill the folder, which is the current one."""
+    shutil.copytree(TEMPLATE / "applog", ".", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    settings = (TEMPLATE / "config" / "settings.py").read_text(encoding="utf-8")
+    variables = (TEMPLATE / ".env.example").read_text(encoding="utf-8").partition("# The log:")
+    Path("settings.py").write_text(log_settings(settings, Path.cwd().parent.name), encoding="utf-8", newline="\n")
+    Path(".env.example").write_text("".join(variables[1:]), encoding="utf-8", newline="\n")
+    sys.stdout.reconfigure(errors="backslashreplace")  # a legacy code page cannot print everything
+    print(Path("README.md").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
