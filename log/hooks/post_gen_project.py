@@ -9,7 +9,16 @@ from pathlib import Path
 TEMPLATE = Path(r"{{ cookiecutter._repo_dir }}").parent / "{% raw %}{{cookiecutter.project_slug}}{% endraw %}"
 DOCSTRING = '"""What the log adds to the settings: put `from applog.settings import *` at the end of yours."""'
 # Not BASE_DIR, for example, which may be another folder in a project that was not made from this template.
-NAMES = ["LOGGING", "LOGS_DIR", "LOG_FILES", "LOG_LEVEL", "LOGGING_CONFIG", "SERVICE_NAME", "TRUSTED_PROXY_COUNT", "WITH_FILES"]
+NAMES = [
+    "LOGGING",
+    "LOGS_DIR",
+    "LOG_FILES",
+    "LOG_LEVEL",
+    "LOGGING_CONFIG",
+    "SERVICE_NAME",
+    "TRUSTED_PROXY_COUNT",
+    "WITH_FILES",
+]
 
 
 def log_settings(text, project):

@@ -15,8 +15,9 @@ logger = logging.getLogger(__name__)
 class ApplogConfig(AppConfig):
     """The project's log."""
 
+    default_auto_field = "django.db.models.BigAutoField"
     name = "applog"
-    verbose_name = "Log"
+    verbose_name = "Logging"
 
     def ready(self) -> None:
         """Register the system checks, log whether files can be written, and listen to what Django tells of requests."""

@@ -29,22 +29,31 @@ if sys.platform == "win32":
     def _unlock(file: io.FileIO) -> None:
         _lock(file, msvcrt.LK_UNLCK)
 
-    def _append_opener(path: str, _flags: int) -> int:
-        # Unlike open(), let others rename and delete the file meanwhile. With FILE_APPEND_DATA but
-        # not FILE_WRITE_DATA, NTFS itself writes at the end (WDK, ZwCreateFile, DesiredAccess).
-        access = 0x4 | 0x80 | 0x100000  # FILE_APPEND_DATA, FILE_READ_ATTRIBUTES, SYNCHRONIZE
-        share_all, open_always, normal = 0x7, 4, 0x80
-        handle = _winapi.CreateFile(path, access, share_all, 0, open_always, normal, 0)
+    def _open_shared(path: str, access: int, disposition: int, flags: int) -> int:
+        # Unlike open(), let others rename and delete the file meanwhile.
+        share_all, normal = 0x7, 0x80
+        handle = _winapi.CreateFile(path, access, share_all, 0, disposition, normal, 0)
         try:
-            return msvcrt.open_osfhandle(handle, os.O_APPEND | os.O_NOINHERIT)
+            return msvcrt.open_osfhandle(handle, flags | os.O_NOINHERIT)
         except OSError:
             _winapi.CloseHandle(handle)
             raise
 
+    def _append_opener(path: str, _flags: int) -> int:
+        # With FILE_APPEND_DATA but not FILE_WRITE_DATA, NTFS itself writes at the end (WDK,
+        # ZwCreateFile, DesiredAccess).
+        access = 0x4 | 0x80 | 0x100000  # FILE_APPEND_DATA, FILE_READ_ATTRIBUTES, SYNCHRONIZE
+        open_always = 4
+        return _open_shared(path, access, open_always, os.O_APPEND)
+
+    def _read_opener(path: str, _flags: int) -> int:
+        open_existing = 3
+        return _open_shared(path, _winapi.GENERIC_READ, open_existing, os.O_RDONLY)
+
 else:
     import fcntl
 
-    _append_opener = None
+    _append_opener = _read_opener = None
 
     def _lock(file: io.FileIO) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -77,6 +86,11 @@ def find_problem(folder: str | os.PathLike[str], *names: str) -> OSError | None:
     except OSError as error:
         return error
     return None
+
+
+def open_to_read(path: str) -> io.FileIO:
+    """Open the file at `path`, unbuffered, so that others may rename and delete it meanwhile. Raises OSError."""
+    return io.FileIO(path, "rb", opener=_read_opener)
 
 
 def write_whole(file: io.FileIO, data: bytes) -> None:

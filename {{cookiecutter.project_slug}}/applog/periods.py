@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from logging.handlers import TimedRotatingFileHandler
 from typing import Self
 
@@ -24,6 +25,7 @@ class Periods:
         self._length = length
         self._offset = offset
         self._clock = time.gmtime if utc else time.localtime
+        self._utc = utc
 
     @classmethod
     def of(cls, handler: TimedRotatingFileHandler) -> Self:
@@ -46,6 +48,11 @@ class Periods:
     def find(self, created: float) -> int:
         """Return the period of `created` (seconds since 1970)."""
         return self.begin(calendar.timegm(self._clock(math.floor(created))))
+
+    def end(self, created: float) -> datetime:
+        """Return when the period of `created` ends, as an aware time."""
+        wall = datetime.fromtimestamp(self.find(created) + self._length, UTC)
+        return wall if self._utc else wall.replace(tzinfo=None).astimezone()
 
     def find_limits(self, created: float) -> tuple[int, int]:
         """Return two times round `created` within a minute and between which its period is sure."""

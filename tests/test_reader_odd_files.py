@@ -1,0 +1,204 @@
+"""Whatever lies in a log is shown as what it is, in bounded memory."""
+
+import gzip
+import os
+import sys
+import time
+import tracemalloc
+
+import pytest
+from reader_support import Filter, as_json, at, numbers, parse, read_all, reader, text, write
+
+MIB = 1 << 20
+
+
+def messages(path, matching=None, **options):
+    """Return the messages of a log, oldest first."""
+    return [record.message for record in reversed(read_all([reader.Log(path)], matching, **options))]
+
+
+def test_an_empty_a_missing_and_a_vanished_log_have_no_records(log):
+    """The first look at a new project must not be an error."""
+    logs = [reader.Log(log)]
+    assert reader.read_older(logs, count=5).records == []
+    write(log, "")
+    assert reader.read_older(logs, count=5).records == []
+    assert reader.read_newer(logs, reader.find_end(logs), count=5).records == []
+    write(log, text(0))
+    page = reader.read_older(logs, count=5)
+    log.unlink()
+    assert reader.read_older(logs, page.older, count=5).records == []
+    assert reader.read_newer(logs, page.newer, count=5).records == []
+    assert reader.count_records(logs, at(60) - at(0)).levels == {}
+
+
+def test_lines_of_a_file_without_a_known_record_are_shown_as_they_are(log):
+    """Another program's file is a log too."""
+    write(log, "one\r\n\n    three\nfour")
+    assert messages(log) == ["one", "", "    three", "four"]
+    assert messages(log, Filter(text="THREE")) == ["    three"]
+    assert messages(log, Filter(level="INFO")) == []
+
+
+def test_lines_before_the_first_record_are_one(log):
+    """Half a traceback, whose begin was rotated away, still names the error."""
+    write(log, "    line\n    ValueError\n" + text(1))
+    [first, second] = reversed(read_all([reader.Log(log)]))
+    assert (first.message, first.lines, first.time, first.level) == ("    line", ("    ValueError",), None, "")
+    assert second.request_id == "r1"
+    assert [record.cursor.offset for record in read_all([reader.Log(log)], Filter(text="valueerror"))] == [0]
+
+
+def test_broken_bytes_nuls_and_control_characters_are_kept(log):
+    """Nothing may be dropped in silence: what looks broken is often what is looked for."""
+    write(
+        log, b"\0" * 5000 + text(0, "a").encode() + text(1, "x").encode().replace(b"x", b"\xff\x1b[31m\0") + b"\0" * 9
+    )
+    records = read_all([reader.Log(log)])
+    assert records[0].message == "\\xff\x1b[31m\0"
+    assert records[0].lines == ("\0" * 9,)
+    assert numbers(records[:1]) == [1]
+    assert "\0" * 5000 in "".join(record.raw for record in records)
+    write(log, b"\0" * 100 + text(0).encode())
+    assert numbers(read_all([reader.Log(log)])) == [0]
+
+
+def test_half_a_line_at_the_end_is_shown(log):
+    """It is the last thing that a process said before it died."""
+    write(log, text(0) + text(1).rstrip("\n")[:-3])
+    assert messages(log) == ["hello", "he"]
+
+
+def test_records_of_the_standard_format_are_read(log):
+    """Files from before this project's formatter are still searched."""
+    write(
+        log,
+        "2026-11-24 05:00:00,123 ERROR django.request Internal Server Error: /\nTraceback\n  File\nValueError: [x] y\n",
+    )
+    [record] = read_all([reader.Log(log)])
+    assert (record.level, record.logger, record.message) == ("ERROR", "django.request", "Internal Server Error: /")
+    assert record.lines == ("Traceback", "  File", "ValueError: [x] y")
+    assert record.time.astimezone().strftime("%H:%M:%S.%f") == "05:00:00.123000"
+
+
+def test_a_json_record_keeps_its_other_fields_and_its_traceback():
+    """Without them the JSON format would show less than the text."""
+    trace = "Traceback (most recent call last):\n  File\nValueError: no"
+    record = parse(as_json(3, "no", "ERROR", **{"exception.stacktrace": trace, "process.pid": 7}).encode())
+    assert (record.time, record.level, record.logger, record.message) == (at(3), "ERROR", "shop.orders", "no")
+    assert (record.request_id, record.lines[-1], record.fields["process.pid"]) == ("r3", "ValueError: no", 7)
+    assert parse(as_json(3).replace("r3", "-").encode()).request_id == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"timestamp": "2026-11-24T05:00:00.000Z", "level": "INFO", "logger": "a", "message": "cut',
+        '{"timestamp": ' + "[" * 20000,
+        '{"timestamp": ' + "9" * 20000 + "}",
+        '{"timestamp": null, "level": 5, "logger": ["a"], "message": {"a": "\\ud800"}, "request_id": 1.5}',
+        '{"timestamp": "2026-99-99T99:99:99.000Z", "level": "INFO"}',
+        "2026-99-99T99:99:99.000+99:99 INFO a [b] c",
+        "0001-01-01T00:00:00.000+23:59 INFO a [b] c",
+        "0001-01-01 00:00:00,000 INFO a",
+        "2026-11-24T05:00:00.000+00:00 INFO",
+        "2026-11-24T05:00:00.000+00:00 I",
+    ],
+)
+def test_a_hostile_line_is_still_a_record(log, line):
+    """One line that stops the page would hide all the others."""
+    write(log, text(0) + line + "\n" + text(2))
+    records = read_all([reader.Log(log)])
+    assert len(records) == 3
+    assert records[1].raw == line
+    records[1].raw.encode()
+    records[1].message.encode()
+    for matching in (Filter(since=at(0), until=at(3)), Filter(level="INFO"), Filter(text="a")):
+        read_all([reader.Log(log)], matching)
+
+
+@pytest.mark.parametrize("newline", [b"\n", b""])
+def test_a_line_of_100_megabytes_is_cut_off_in_bounded_memory(log, newline):
+    """Somebody logs a whole upload, and the page must still open."""
+    write(log, text(0))
+    with log.open("ab") as file:
+        file.write(text(1, "begin ").rstrip("\n").encode())
+        for _ in range(100):
+            file.write(b"x" * MIB)
+        file.write(b" needle here" + newline)
+        if newline:
+            file.write(text(2).encode())
+    logs = [reader.Log(log)]
+    tracemalloc.start()
+    started = time.monotonic()
+    records = read_all(logs)
+    found = read_all(logs, Filter(text="NEEDLE"))
+    read_all(logs, Filter(text="nothing"), forwards=True)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10 * MIB
+    assert time.monotonic() - started < 30
+    assert numbers(records) == [2, 1, 0] if newline else [1, 0]
+    assert numbers(found) == [1]
+    assert found[0].truncated
+    assert found[0].size > 100 * MIB
+    assert len(found[0].raw) < MIB
+
+
+def test_a_compressed_file_that_is_cut_off_is_read_up_to_there(log):
+    """A full disk stops the compression, not the search for why."""
+    packed = gzip.compress("".join(text(number, os.urandom(40).hex()) for number in range(2000)).encode())
+    write(log.with_name("django.log.1.gz"), packed[: len(packed) // 2])
+    write(log.with_name("django.log.2.gz"), b"no gzip at all")
+    write(log, text(2000))
+    found = numbers(read_all([reader.Log(log)]))
+    assert found[0] == 2000
+    assert 500 < len(found) < 1900
+    assert found[-1] == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="making a link needs a privilege there")
+def test_a_link_is_no_file_of_the_log(log):
+    """A link in logs/ must not show what lies outside."""
+    outside = log.parent.parent / "secret"
+    outside.write_text(text(9), encoding="utf-8")
+    write(log, text(0))
+    log.with_name("django.log.1").symlink_to(outside)
+    os.mkfifo(log.with_name("django.log.2"))
+    assert numbers(read_all([reader.Log(log)])) == [0]
+    log.unlink()
+    log.symlink_to(outside)
+    assert read_all([reader.Log(log)]) == []
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["(a+)+$", "(a|aa)+$", "(x+x+)+y", "(.*a){20}Z", "[ab]*a[ab]{400}Z", "(?:a?){100}a{100}Z", "([ab]{1,20}){1,9}Z"],
+)
+def test_a_regular_expression_that_explodes_elsewhere_ends_in_time(log, pattern):
+    """Otherwise anyone who may search can stop the server."""
+    write(log, text(0, "ab" * 20000 + "a" * 20000 + "!") * 60)
+    started = time.monotonic()
+    reader.read_older([reader.Log(log)], count=5, matching=Filter(pattern=pattern), seconds=1)
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ({"level": "LOUD"}, "LOUD is no level"),
+        ({"pattern": "("}, "missing \\)"),
+        ({"pattern": "(?=a)"}, "cannot be used"),
+        ({"pattern": r"(a)\1"}, "cannot be used"),
+        ({"pattern": "a" * 501}, "longer than 500"),
+        ({"pattern": "([a-z]{1,30}){1,30}Q"}, "too complicated"),
+        ({"pattern": "((a{100}){100}){100}"}, "cannot be used"),
+        ({"pattern": "\ud800"}, "has to be text"),
+        ({"text": "\udcff"}, "has to be text"),
+        ({"since": at(0).replace(tzinfo=None)}, "time zone"),
+    ],
+)
+def test_a_filter_that_cannot_be_used_is_refused_with_a_reason(value, reason):
+    """A search that finds nothing because it was mistyped looks like a clean log."""
+    with pytest.raises(ValueError, match=reason):
+        Filter(**value)
