@@ -68,7 +68,7 @@ class FileQueueHandler(QueueHandler):
 
     def enqueue(self, record: logging.LogRecord) -> None:
         """Put a record, prepared, into the queue. The caller holds the handler's lock."""
-        if self._closed or not self._has_thread():
+        if self._closed or not self._has_thread():  # logging.shutdown is over, for example
             self.target.handle(record)
         elif self._has_room():
             self.queue.put(record)
