@@ -1,6 +1,5 @@
 """Bring the log into a project that exists already, from the template's own project, and say what is left to do."""
 
-import json
 import re
 import shutil
 import sys
@@ -26,7 +25,8 @@ def log_settings(text, project):
     head = text.partition("\n")[2].partition("# Core\n")[0]
     log = "# Logging:" + text.partition("# Logging:")[2]
     answers = {"project_slug": project, "django_version": "stable"}
-    text = f"{DOCSTRING}\n{head}{log}\n__all__ = {json.dumps(NAMES)}\n"
+    names = "".join(f'    "{name}",\n' for name in NAMES)
+    text = f"{DOCSTRING}\n{head}{log}\n__all__ = [\n{names}]\n"
     return re.sub(r"\{\{ cookiecutter\.(\w+) \}\}", lambda found: answers[found[1]], text)
 
 

@@ -68,12 +68,10 @@ class FileQueueHandler(QueueHandler):
 
     def enqueue(self, record: logging.LogRecord) -> None:
         """Put a record, prepared, into the queue. The caller holds the handler's lock."""
-        if self._closed:  # logging.shutdown is over, and with it the time to start threads
+        if self._closed or not self._has_thread():  # logging.shutdown is over, for example
             self.target.handle(record)
         elif self._has_room():
             self.queue.put(record)
-            if not self.listener:
-                self._start()
         else:
             self._reports.lost(queue.Full(f"the queue is full, {CAPACITY} records wait for the disk"))
 
@@ -87,12 +85,18 @@ class FileQueueHandler(QueueHandler):
         self._wait_seconds = WAIT_SECONDS
         return True
 
-    def _start(self) -> None:
-        self.listener = _Listener(self.queue, self.target)
-        self.listener.start()
-        # Children of multiprocessing end without atexit.
-        if multiprocessing := sys.modules.get("multiprocessing.util"):
-            multiprocessing.Finalize(None, self.stop, exitpriority=0)
+    def _has_thread(self) -> bool:
+        if not self.listener:
+            listener = _Listener(self.queue, self.target)
+            try:
+                listener.start()
+            except RuntimeError:  # the interpreter ends, or there are too many threads
+                return False
+            self.listener = listener
+            # Children of multiprocessing end without atexit.
+            if multiprocessing := sys.modules.get("multiprocessing.util"):
+                multiprocessing.Finalize(None, self.stop, exitpriority=0)
+        return True
 
     def stop(self) -> None:
         """Write what is queued, for up to DRAIN_SECONDS, and end the thread. The next record starts another one."""
@@ -118,6 +122,12 @@ class FileQueueHandler(QueueHandler):
 
 
 class _Listener(QueueListener):
+    def handle(self, record: logging.LogRecord) -> None:
+        try:
+            super().handle(record)
+        except Exception:  # noqa: BLE001  a handler that raises must not end the thread
+            self.handlers[0].handleError(record)
+
     def is_current_thread(self) -> bool:
         return self._thread is threading.current_thread()  # a rotator that logs, or forks
 
