@@ -118,7 +118,9 @@ def measure(path, minutes, rounds):
     print("\n| everything read | MB/s | x reading |\n| --- | --- | --- |")
     print(f"| reading alone | {size / 1e6 / reference:.0f} | 1.00 |", flush=True)
     for name, matching in scans.items():
-        taken = seconds(lambda matching=matching: read_older(logs, count=1, matching=matching, seconds=1e9), min(3, rounds))
+        taken = seconds(
+            lambda matching=matching: read_older(logs, count=1, matching=matching, seconds=1e9), min(3, rounds)
+        )
         print(f"| searching: {name} | {size / 1e6 / taken:.0f} | {reference / taken:.2f} |", flush=True)
     taken = seconds(lambda: count_records(logs, timedelta(hours=1), seconds=1e9), 1)
     print(f"| counting by level and hour | {size / 1e6 / taken:.0f} | {reference / taken:.2f} |")
