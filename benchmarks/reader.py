@@ -23,8 +23,8 @@ PROJECT = Path(__file__).resolve().parents[1] / "{{cookiecutter.project_slug}}"
 sys.dont_write_bytecode = True
 sys.path.append(str(PROJECT))
 
-from applog.search import Filter  # noqa: E402
 from applog.reader import Log, count_records, find_time, read_older  # noqa: E402
+from applog.search import Filter  # noqa: E402
 
 MIB = 1 << 20
 EACH_WARNING, EACH_ERROR = 50, 500

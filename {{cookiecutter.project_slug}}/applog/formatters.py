@@ -23,17 +23,20 @@ from django.utils.functional import Promise
 from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
 
 from applog.context import request_attributes, security_event, stamp
-from applog.redaction import MAX_DEPTH, OMITTED, redact
+from applog.redaction import MAX_DEPTH, OMITTED, REDACTED, is_secret, redact
 
 TEXT_FORMAT = "{asctime} {levelname} {name} [{request_id}] {message}"
 INDENT = "    "  # of the lines that follow a record's first one
 
 _UNUSUAL = re.compile(r"[^ -~]+")
 _SCALARS = frozenset({str, int, float, bool, type(None)})
+_OF_REQUESTS = frozenset({"applog.", "django."})  # how the names of loggers begin that give records their request
 _MAX_INT = 2**63
 # Objects whose text is their value. Of any other one only the class is named: its repr may hold anything.
-_TEXTUAL = (decimal.Decimal, uuid.UUID, pathlib.PurePath, datetime.timedelta, Promise, BaseException)
-_ADDRESSES = (ipaddress.IPv4Address, ipaddress.IPv6Address)
+_TEXTUAL = (
+    decimal.Decimal, uuid.UUID, pathlib.PurePath, datetime.timedelta, Promise, BaseException,
+    ipaddress.IPv4Address, ipaddress.IPv6Address,
+)  # fmt: skip
 _NOT_EXTRA = frozenset(vars(logging.makeLogRecord({}))) | {
     "asctime", "message", "request", "request_id", "server_time", "span_id", "taskName", "trace_id",
 }  # fmt: skip
@@ -41,7 +44,7 @@ _NOT_EXTRA = frozenset(vars(logging.makeLogRecord({}))) | {
 
 def escape(text: str) -> str:
     """Return `text` with all that is not printable escaped as Python does: line ends, control codes, bidi marks."""
-    return text if text.isprintable() else _UNUSUAL.sub(lambda match: repr(match[0])[1:-1], text)
+    return _UNUSUAL.sub(lambda match: repr(match[0])[1:-1], text)
 
 
 def message_of(record: logging.LogRecord) -> str:
@@ -62,7 +65,7 @@ def message_of(record: logging.LogRecord) -> str:
 
 
 def plain(value: Any, parents: tuple[int, ...] = ()) -> Any:  # noqa: PLR0911  a type each
-    """Return `value` as any parser of JSON takes it: no NaN, no cycle, no lone surrogate, no object's repr."""
+    """Return `value`, without secrets, as any parser of JSON takes it: no NaN, cycle, lone surrogate, object's repr."""
     match value:
         case None | bool():
             return value
@@ -78,17 +81,22 @@ def plain(value: Any, parents: tuple[int, ...] = ()) -> Any:  # noqa: PLR0911  a
             return value.decode("utf-8", "backslashreplace")
         case datetime.date() | datetime.time():
             return value.isoformat()
-        case Mapping() | Sequence() | Set():
-            if id(value) in parents or len(parents) > MAX_DEPTH:
-                return OMITTED
-            parents = (*parents, id(value))
-            if isinstance(value, Mapping):
-                return {str(plain(key, parents)): plain(item, parents) for key, item in value.items()}
-            return [plain(item, parents) for item in value]
-    with suppress(Exception):
-        if isinstance(value, _TEXTUAL + _ADDRESSES):
+    with suppress(Exception):  # of an object's own methods
+        if isinstance(value, (Mapping, Sequence, Set)):
+            return _plain_items(value, parents)
+        if isinstance(value, _TEXTUAL):
             return plain(str(value))
     return name_of(type(value))
+
+
+def _plain_items(value: Any, parents: tuple[int, ...]) -> Any:
+    if id(value) in parents or len(parents) > MAX_DEPTH:
+        return OMITTED
+    parents = (*parents, id(value))
+    if isinstance(value, Mapping):
+        items = ((key, REDACTED if is_secret(key, item) else item) for key, item in value.items())
+        return {str(plain(key, parents)): plain(item, parents) for key, item in items}
+    return [plain(item, parents) for item in value]
 
 
 def name_of(cls: type) -> str:
@@ -121,7 +129,7 @@ def attributes(record: logging.LogRecord) -> dict[str, Any]:
         found["exception.stacktrace"] = traceback_of(record)
     if record.stack_info:
         found["code.stacktrace"] = record.stack_info
-    return dict(plain(redact(found)))
+    return dict(plain(found))
 
 
 def traceback_of(record: logging.LogRecord) -> str:
@@ -181,14 +189,14 @@ class TextFormatter(logging.Formatter):
         """Return the line, or the lines."""
         stamp(record)
         message = message_of(record)
-        if hasattr(record, "request") or record.name[:7] in {"applog.", "django."}:
-            message = in_context(record, message)
-        record.message = message
+        record.message = in_context(record, message) if record.name[:7] in _OF_REQUESTS else message
         record.asctime = self.formatTime(record)
         if " " in record.name or " " in record.levelname:
             record = copy.copy(record)
             record.name, record.levelname = (text.replace(" ", r"\x20") for text in (record.name, record.levelname))
-        line = escape(self._fill(*self._get(record)))
+        line = self._fill(*self._get(record))
+        if not line.isprintable():
+            line = escape(line)
         if record.exc_info or record.exc_text or record.stack_info:
             below = f"{traceback_of(record)}\n{record.stack_info or ''}".strip("\n").split("\n")
             line = "\n".join([line, *(INDENT + escape(part) for part in below)])

@@ -22,7 +22,7 @@ def request_log(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpReq
     """Give each request an id, return it as X-Request-ID, and log the request's end.
 
     The id is the client's own X-Request-ID where that is 1 to 128 letters, digits, dots, hyphens and underscores. Views
-    find it as `request.request_id`. Has to stand first in MIDDLEWARE.
+    find it as `request.request_id`, and may set `request.log_level`. Has to stand first in MIDDLEWARE.
     """
     if iscoroutinefunction(get_response):
 
@@ -65,4 +65,5 @@ def _end(request: HttpRequest, response: HttpResponseBase | None, begin: float) 
         response.headers["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
         extra["status_code"] = response.status_code
     status, path = extra.get("status_code", "given up"), escape_uri_path(request.path)
-    logger.info("%s %s %s in %s ms", request.method, path, status, duration, extra=extra)
+    level = getattr(request, "log_level", logging.INFO)
+    logger.log(level, "%s %s %s in %s ms", request.method, path, status, duration, extra=extra)

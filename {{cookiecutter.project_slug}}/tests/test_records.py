@@ -5,6 +5,7 @@ import json
 import logging
 import re
 import sys
+from collections import deque
 from collections.abc import Iterator
 from decimal import Decimal
 from io import StringIO
@@ -251,7 +252,7 @@ def test_secrets_stay_out(log: Log) -> None:
     logger.info("%(password)s of %(author)s", {**SECRETS, "author": "Ann"})
     logger.info("%s and %s", 1, [SECRETS])
     logger.info(SECRETS)
-    logger.info("extra", extra=SECRETS | {"author": "Ann", "has_password": True})
+    logger.info("extra", extra=SECRETS | {"queue": deque([SECRETS]), "author": "Ann", "has_password": True})
     text = log.getvalue()
     assert "s3cret" not in text
     assert text.count("********") >= 5

@@ -1,0 +1,164 @@
+"""The log's page in a browser, as its reader uses it."""
+
+import shutil
+import time
+
+import pytest
+from conftest import CHOICES
+from page_support import PAGE, PASSWORD, prepare, record, write
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from servers import fetch, wait_for
+
+LIVE_SECONDS = 3
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,1000",
+)  # fmt: skip
+TRACEBACK = ("Traceback (most recent call last):", '  File "shop.py", line 3, in pay', "ValueError: no money")
+EVIL = "<img src=x onerror=\"document.title='owned'\"><script>document.title = 'owned'</script>"
+
+
+@pytest.fixture
+def open_browser(tmp_path):
+    """Return a function that opens a browser with a profile of its own."""
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    driver = shutil.which("chromedriver")
+    if not (browser and driver):
+        pytest.skip("no Chromium with its chromedriver is installed here")
+    opened = []
+
+    def start(*, scripts=True):
+        options = webdriver.ChromeOptions()
+        options.binary_location = browser
+        for flag in (*FLAGS, f"--user-data-dir={tmp_path / f'profile-{len(opened)}'}"):
+            options.add_argument(flag)
+        preferences = {"download.default_directory": str(tmp_path / "downloads")}
+        if not scripts:
+            preferences["profile.managed_default_content_settings.javascript"] = 2
+        options.add_experimental_option("prefs", preferences)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        opened.append(webdriver.Chrome(options, webdriver.ChromeService(driver)))
+        return opened[-1]
+
+    yield start
+    for window in opened:
+        window.quit()
+
+
+@pytest.fixture(params=CHOICES["django_version"])
+def site(bake, environment, serve, request):
+    """Serve a project with a log, and return its folder and its address."""
+    project, python = bake(django_version=request.param), environment(request.param)
+    prepare(project, python)
+    numbered = [record(f"number {number}", age=9000 - number) for number in range(150)]
+    failed = record("payment failed", *TRACEBACK, age=60, level="ERROR", logger="shop.pay", request="r1")
+    warned = record("login failed", age=50, level="WARNING", logger="applog.security", request="r1")
+    write(project, "django.log", *numbered, failed, warned, record(EVIL, age=40))
+    write(project, "security.log", warned, record("only here", age=45, logger="applog.security", request="r1"))
+    # What the server and the browser log themselves would only be in the way.
+    return project, serve(python, project, {"LOG_LEVEL": "WARNING"})[0]
+
+
+def sign_in(browser, address, query=""):
+    """Go to the page, which asks for the password first."""
+    browser.get(f"{address}{PAGE}{query}")
+    browser.find_element(By.NAME, "username").send_keys("admin")
+    browser.find_element(By.NAME, "password").send_keys(PASSWORD)
+    browser.find_element(By.CSS_SELECTOR, "[type=submit]").click()
+    wait_for(lambda: browser.find_elements(By.CSS_SELECTOR, "#result_list"))
+
+
+def messages(browser):
+    """Return the messages on the page."""
+    return [text.text for text in browser.find_elements(By.CLASS_NAME, "log-text")]
+
+
+def follow(browser, link):
+    """Click on a link and wait for the next page."""
+    before = browser.find_element(By.TAG_NAME, "html")
+    browser.find_element(By.PARTIAL_LINK_TEXT, link).click()
+    wait_for(lambda: browser.find_element(By.TAG_NAME, "html") != before)
+
+
+def test_the_log_is_read_in_a_browser(site, open_browser, tmp_path):
+    """What a reader clicks on has to do what it says, and nothing that was logged may run."""
+    _, address = site
+    browser = open_browser()
+    sign_in(browser, address)
+    assert browser.title.startswith("Logs | ")
+    assert EVIL in messages(browser)
+    assert len(messages(browser)) == 100
+
+    follow(browser, "ERROR and above")
+    assert messages(browser) == ["payment failed"]
+    trace = browser.find_element(By.CSS_SELECTOR, ".log-message pre")
+    assert not trace.is_displayed()
+    browser.find_element(By.CSS_SELECTOR, ".log-message summary").click()
+    assert trace.is_displayed()
+    assert trace.text.splitlines() == [line.rstrip() for line in TRACEBACK]
+
+    browser.find_element(By.PARTIAL_LINK_TEXT, "DOWNLOAD").click()
+    wait_for(lambda: list((tmp_path / "downloads").glob("django-*.log")))
+    [file] = (tmp_path / "downloads").glob("django-*.log")
+    lines = file.read_text(encoding="utf-8").splitlines()
+    assert lines[0].endswith(" ERROR shop.pay [r1] payment failed")
+    assert lines[1:] == [f"    {line}" for line in TRACEBACK]
+
+    follow(browser, "r1")
+    assert messages(browser) == ["only here", "login failed", "payment failed"]
+
+    follow(browser, "Clear all filters")
+    browser.find_element(By.ID, "searchbar").send_keys("NUMBER 14\n")
+    wait_for(lambda: len(messages(browser)) == 11)
+    bar = browser.find_element(By.CSS_SELECTOR, ".log-histogram svg a rect.log-info")
+    bar.click()
+    wait_for(lambda: "since=" in browser.current_url)
+    assert messages(browser)
+    assert set(messages(browser)) <= {"number 14", *(f"number 14{digit}" for digit in range(10))}
+
+    errors = [entry["message"] for entry in browser.get_log("browser") if "favicon.ico" not in entry["message"]]
+    assert errors == []
+    for width in (1280, 390):
+        browser.set_window_size(width, 900)
+        room = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+        assert room[0] <= room[1], f"{width} pixels wide, and one has to scroll sideways"
+
+
+def test_live_mode_shows_a_record_at_once_and_waits_while_one_reads(site, open_browser):
+    """Who watches a deployment sees the error when it happens, and does not lose the line that is being read."""
+    project, address = site
+    browser = open_browser()
+    sign_in(browser, address)
+    follow(browser, "LIVE")
+    status = browser.find_element(By.ID, "log-status")
+    begin = time.monotonic()
+    fetch(f"{address}/no-such-page")
+    wait_for(lambda: messages(browser)[0].startswith("Not Found: /no-such-page"), LIVE_SECONDS)
+    assert time.monotonic() - begin < LIVE_SECONDS
+    assert status.text.startswith("Live: ")
+
+    browser.execute_script("window.scrollTo(0, document.body.scrollHeight)")
+    wait_for(lambda: status.get_property("textContent").startswith("Paused"))
+    write(project, "django.log", record("while reading"))
+    time.sleep(1.5)  # longer than between two looks
+    assert "while reading" not in messages(browser)
+    browser.execute_script("window.scrollTo(0, 0)")
+    wait_for(lambda: messages(browser)[0] == "while reading", LIVE_SECONDS)
+    assert len(messages(browser)) == len(set(messages(browser)))
+    assert "/news/" not in (project / "logs" / "django.log").read_text(encoding="utf-8")
+
+
+def test_the_page_needs_no_scripts(site, open_browser):
+    """In a locked-down browser the log is still read, filtered and leafed through."""
+    _, address = site
+    browser = open_browser(scripts=False)
+    sign_in(browser, address)
+    follow(browser, "Older")
+    assert messages(browser)[-1] == "number 0"
+    follow(browser, "ERROR and above")
+    browser.find_element(By.CSS_SELECTOR, ".log-message summary").click()
+    assert browser.find_element(By.CSS_SELECTOR, ".log-message pre").is_displayed()
+    browser.find_element(By.NAME, "text").send_keys("nobody logged this\n")
+    wait_for(lambda: browser.find_elements(By.CLASS_NAME, "log-none"))
+    assert messages(browser) == []

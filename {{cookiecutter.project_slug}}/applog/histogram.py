@@ -1,0 +1,185 @@
+"""How many records there are over time, by level, drawn as bars."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from applog.reader import Log, count_records
+from applog.search import Filter
+
+SECONDS = 0.3  # for counting, twice at most
+BARS, MOST_BARS = 60, 120
+DAY = timedelta(days=1)
+STEPS = [
+    *(timedelta(seconds=number) for number in (1, 2, 5, 10, 15, 30)),
+    *(timedelta(minutes=number) for number in (1, 2, 5, 10, 15, 30)),
+    *(timedelta(hours=number) for number in (1, 2, 3, 6, 12)),
+    DAY,
+]
+LEVELS = "CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"  # from the bottom of a bar to its top
+OTHER = "other"
+WIDTH, HEIGHT = 1000, 100  # of the drawing, which the page stretches
+GAP = 0.15  # of a bar's room
+LEAST = 2.0  # height at which one error among a million records is still seen
+
+Levels = dict[datetime, Counter[str]]
+
+
+@dataclass
+class Bar:
+    """The records from `begin` to `end`, `most` of which are in the highest bar, `index` of `bars`."""
+
+    begin: datetime
+    end: datetime
+    levels: Counter[str]
+    most: int
+    index: int
+    bars: int
+    query: str = ""  # the link to its records
+
+    @property
+    def name(self) -> str:
+        """Its begin, as exact as it has to be."""
+        length = self.end - self.begin
+        pattern = "%Y-%m-%d" if length == DAY else "%Y-%m-%d %H:%M" if length.seconds % 60 == 0 else "%H:%M:%S"
+        return self.begin.strftime(pattern)
+
+    @property
+    def label(self) -> str:
+        """The bar in words."""
+        counts = ", ".join(f"{number:,} {level}" for level, number in ordered(self.levels))
+        return f"{self.name}: {counts or 'no records'}"
+
+    @property
+    def numbers(self) -> dict[str, str]:
+        """How many records there are, by level."""
+        return {level: f"{number:,}" for level, number in ordered(self.levels)}
+
+    # Numbers of the drawing are texts: a language may write numbers with a comma.
+
+    @property
+    def x(self) -> str:
+        """Its left side."""
+        return f"{(self.index + GAP / 2) * WIDTH / self.bars:.2f}"
+
+    @property
+    def width(self) -> str:
+        """Its width."""
+        return f"{(1 - GAP) * WIDTH / self.bars:.2f}"
+
+    @property
+    def parts(self) -> list[tuple[str, str, str]]:
+        """The level, y and height of its rectangles."""
+        parts, y = [], float(HEIGHT)
+        for level, number in ordered(self.levels):
+            height = LEAST + number / self.most * (HEIGHT - LEAST * len(LEVELS))
+            y -= height
+            parts.append((level.lower(), f"{y:.2f}", f"{height:.2f}"))
+        return parts
+
+
+@dataclass
+class Histogram:
+    """The bars in order of time. `reached` is the time from which on all is counted when the time ran out."""
+
+    bars: list[Bar]
+    reached: datetime | None = None
+    complete: bool = True
+    query: str = ""  # the link to what is older than `reached`
+
+    @property
+    def totals(self) -> dict[str, str]:
+        """How many records there are, by level."""
+        totals: Counter[str] = Counter()
+        for bar in self.bars:
+            totals.update(bar.levels)
+        return {level: f"{number:,}" for level, number in ordered(totals)}
+
+    @property
+    def axis(self) -> list[str]:
+        """What to write below the bars."""
+        bars = self.bars
+        return [bars[0].name, bars[len(bars) // 2].name, bars[-1].name] if len(bars) > 2 else [bars[0].name]  # noqa: PLR2004
+
+    @property
+    def table(self) -> list[tuple[Bar, list[str]]]:
+        """The bars that have records, with their numbers in the order of `totals`."""
+        return [(bar, [bar.numbers.get(level, "") for level in self.totals]) for bar in self.bars if bar.numbers]
+
+
+def ordered(levels: Counter[str]) -> list[tuple[str, int]]:
+    """Return what is counted, the gravest level first."""
+    return [(level, levels[level]) for level in (*LEVELS, OTHER) if levels[level]]
+
+
+def count(logs: Sequence[Log], matching: Filter) -> Histogram:
+    """Count the matching records of `logs`, or the newest of them if there are too many for SECONDS."""
+    begin, end = find_window(logs, matching)
+    if not (begin and end) or begin > end:
+        return Histogram([])
+    levels, reached, complete = count_from(begin, end, logs, matching)
+    if reached and end - reached < (end - begin) / 4:
+        # A few bars at the edge say little: the same records in finer steps.
+        begin = reached
+        levels, reached, complete = count_from(begin, end, logs, matching)
+    begin = max(filter(None, (begin, reached)))
+    return Histogram(make_bars(levels, begin, end) if levels else [], reached, complete)
+
+
+def find_window(logs: Sequence[Log], matching: Filter) -> tuple[datetime | None, datetime | None]:
+    """Return the times of the first and the last record that may match, in the project's time zone."""
+    # To look into a compressed file it has to be unpacked whole.
+    files = [(log, [file for file in log.files() if file.size and not file.compressed]) for log in logs]
+    first = min(filter(None, (log.limits(found[0])[0] for log, found in files if found)), default=None)
+    last = max(filter(None, (log.limits(found[-1])[1] for log, found in files if found)), default=None)
+    if not (first and last):
+        return None, None
+    begin, end = max(filter(None, (first, matching.since))), min(filter(None, (last, matching.until)))
+    return timezone.localtime(max(begin, end - MOST_BARS * DAY)), timezone.localtime(end)
+
+
+def choose_step(begin: datetime, end: datetime) -> timedelta:
+    """Return the length of a bar."""
+    return next((step for step in STEPS if (end - begin) / step < BARS), DAY)
+
+
+def count_from(
+    begin: datetime, end: datetime, logs: Sequence[Log], matching: Filter
+) -> tuple[Levels, datetime | None, bool]:
+    """Count the records of each log from `begin` on. Returns also what `Histogram` calls `reached` and `complete`."""
+    matching, step, zone = replace(matching, since=begin), choose_step(begin, end), timezone.get_current_timezone()
+    levels: Levels = {}
+    reached: datetime | None = None
+    complete = True
+    for log in logs:
+        counts = count_records([log], step, matching=matching, zone=zone, seconds=SECONDS / len(logs))
+        for when, found in counts.levels.items():
+            levels.setdefault(when, Counter()).update(found)
+        if not counts.complete:
+            complete = False
+            reached = max(filter(None, (reached, min(counts.levels, default=end))))
+    return levels, reached, complete
+
+
+def make_bars(levels: Levels, begin: datetime, end: datetime) -> list[Bar]:
+    """Return the bars from `begin` to `end`."""
+    step = choose_step(begin, end)
+    # On the wall's clock, as the reader counts: bars begin at midnight, also on the day when the clocks change.
+    when = begin.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    when += (begin.replace(tzinfo=None) - when.replace(tzinfo=None)) // step * step
+    times = []
+    while when <= end:
+        times.append(when)
+        when += step
+    counts = [Counter[str]() for _ in times]
+    for time, found in zip(times, counts, strict=True):
+        for level, number in levels.get(time, Counter()).items():
+            found[level if level in LEVELS else OTHER] += number
+    most = max((found.total() for found in counts), default=0)
+    return [
+        Bar(time, time + step, found, most, index, len(times))
+        for index, (time, found) in enumerate(zip(times, counts, strict=True))
+    ]

@@ -1,0 +1,226 @@
+"""The log in the admin."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.core.management import call_command
+from django.http import StreamingHttpResponse
+from django.test import AsyncRequestFactory, Client, RequestFactory
+from django.urls import reverse
+
+from applog import views
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+Write = Callable[..., None]
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def write(settings: Any, tmp_path: Path) -> Write:
+    """Return a function that writes a record to the log of a name; the project's own log files are left alone."""
+    handlers = settings.LOGGING["handlers"]
+    names = {"django": "file", "security": "security_file"}
+    files = {name: tmp_path / f"{name}.log" for name in names}
+    moved = {handler: {**handlers[handler], "filename": files[name]} for name, handler in names.items()}
+    settings.LOGGING = {**settings.LOGGING, "handlers": {**handlers, **moved}}
+
+    def write_record(message: str, *below: str, log: str = "django", age: int = 0, **parts: str) -> None:
+        time = (NOW - timedelta(seconds=age)).isoformat(timespec="milliseconds")
+        parts = {"level": "INFO", "logger": "shop", "request": "-", **parts}
+        line = f"{time} {parts['level']} {parts['logger']} [{parts['request']}] {message}\n"
+        with files[log].open("a", encoding="utf-8") as file:
+            file.write(line + "".join(f"    {text}\n" for text in below))
+
+    return write_record
+
+
+@pytest.fixture
+def reader(client: Client) -> Client:
+    """Return a client that is signed in as somebody who may read the log, and nothing else."""
+    user = get_user_model().objects.create_user("reader", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(content_type__app_label="applog", codename="view_log"))
+    client.force_login(user)
+    return client
+
+
+def show(client: Client, name: str = "changelist", **query: str) -> str:
+    """Return the page of a query."""
+    response = client.get(reverse(f"admin:applog_log_{name}"), query)
+    assert response.status_code == 200, response.content
+    return response.text if not response.streaming else response.getvalue().decode()
+
+
+def messages(page: str) -> list[str]:
+    """Return the messages that a page shows."""
+    return re.findall(r'<p class="log-text">(.*?)</p>', page, re.DOTALL)
+
+
+@pytest.mark.parametrize("name", ["changelist", "news", "download"])
+def test_only_who_may_sees_the_log(client: Client, write: Write, name: str) -> None:
+    """A log tells of customers and of weak spots: not to everybody who may edit a page of the site."""
+    write("secret")
+    address = reverse(f"admin:applog_log_{name}")
+    anonymous = client.get(address)
+    assert (anonymous.status_code, anonymous.headers["Location"].split("?")[0]) == (302, reverse("admin:login"))
+    client.force_login(get_user_model().objects.create_user("editor", is_staff=True))
+    assert client.get(address).status_code == 403
+    assert b"applog" not in client.get(reverse("admin:index")).content
+    client.force_login(get_user_model().objects.create_superuser("admin"))
+    assert client.get(address).status_code == (400 if name == "news" else 200)
+
+
+def test_the_admin_lists_the_log_for_reading_only(reader: Client, write: Write) -> None:
+    """Who may read the log has to find it, and no button that leads nowhere."""
+    write("hello")
+    index = reader.get(reverse("admin:index")).text
+    assert reverse("admin:applog_log_changelist") in index
+    assert "/applog/log/add/" not in index
+    assert reader.post(reverse("admin:applog_log_changelist")).status_code == 405
+
+
+def test_reading_is_recorded(reader: Client, write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever looks at other people's traces leaves one."""
+    write("hello")
+    with caplog.at_level("INFO", "applog.security"):
+        show(reader, text="hel\nlo")
+        show(reader, "download", level="INFO")
+    records = [(record.getMessage(), vars(record)["event"]) for record in caplog.records if "event" in vars(record)]
+    assert records == [
+        ("log page, django, text='hel\\nlo'", "sensitive_read"),
+        ("log download, django, level='INFO'", "sensitive_read"),
+    ]
+
+
+def test_filters_leave_what_was_asked_for(reader: Client, write: Write) -> None:
+    """A filter that leaves too little hides the error that is looked for."""
+    write("old", age=7200)
+    write("sold", level="ERROR", logger="shop.orders", request="r1")
+    write("signed in", log="security", request="r1")
+    assert messages(show(reader)) == ["sold", "old"]
+    assert messages(show(reader, since="1h")) == ["sold"]
+    assert messages(show(reader, until="1h")) == ["old"]
+    assert messages(show(reader, level="WARNING")) == ["sold"]
+    assert messages(show(reader, logger="shop.orders")) == ["sold"]
+    assert messages(show(reader, text="s.ld$", kind="pattern")) == ["sold"]
+    assert messages(show(reader, text="OLD")) == ["sold", "old"]
+    assert messages(show(reader, log="security")) == ["signed in"]
+    assert sorted(messages(show(reader, log="all", request="r1"))) == ["signed in", "sold"]
+    assert "No records." in show(reader, text="nothing has this")
+
+
+def test_a_record_of_both_logs_is_shown_once(reader: Client, write: Write) -> None:
+    """What concerns security stands in both logs; two rows would look like two sign-ins."""
+    for log in ("django", "security"):
+        write("signed in", log=log)
+    page = show(reader, log="all")
+    assert messages(page) == ["signed in"]
+    assert "in django and security" in page
+
+
+def test_pages_follow_each_other(reader: Client, write: Write) -> None:
+    """Records between two pages would never be seen."""
+    for number in range(250):
+        write(f"number {number}", age=250 - number)
+    page, seen = show(reader), []
+    while True:
+        seen += messages(page)
+        older = re.search(r'<a href="\?([^"]*)" rel="next">', page)
+        if not older:
+            break
+        page = reader.get(f"{reverse('admin:applog_log_changelist')}?{older[1].replace('&amp;', '&')}").text
+    assert seen == [f"number {number}" for number in reversed(range(250))]
+    newer = re.search(r'<a href="\?([^"]*)" rel="prev">', page)
+    assert newer
+    page = reader.get(f"{reverse('admin:applog_log_changelist')}?{newer[1].replace('&amp;', '&')}").text
+    assert messages(page) == [f"number {number}" for number in reversed(range(50, 150))]
+
+
+def test_a_permanent_link_shows_the_same_later(reader: Client, write: Write) -> None:
+    """A colleague should see what was meant, and not what came after it."""
+    write("before")
+    [link] = re.findall(r'<a href="\?([^"]*)" title="The address', show(reader))
+    write("after")
+    page = reader.get(f"{reverse('admin:applog_log_changelist')}?{link.replace('&amp;', '&')}").text
+    assert messages(page) == ["before"]
+
+
+def test_live_mode_sends_what_is_new(reader: Client, write: Write) -> None:
+    """Who watches a deployment must not miss a record, nor see those that were filtered out."""
+    write("old", level="ERROR")
+    [token] = re.findall('data-token="([^"]+)"', show(reader, live="1", level="ERROR"))
+    write("new", level="ERROR")
+    write("filtered out")
+    news = reader.get(reverse("admin:applog_log_news"), {"token": token}).json()
+    assert (messages(news["rows"]), news["count"], news["more"]) == (["new"], 1, False)
+    news = reader.get(reverse("admin:applog_log_news"), {"token": news["token"]}).json()
+    assert news["count"] == 0
+    reader.force_login(get_user_model().objects.create_superuser("admin"))
+    assert reader.get(reverse("admin:applog_log_news"), {"token": token}).status_code == 400
+
+
+def test_the_download_holds_what_the_page_shows(reader: Client, write: Write) -> None:
+    """A file for a colleague or a ticket has to be the records as they are, whichever server sends it."""
+    write("failed", "Traceback", "ValueError: x", level="ERROR")
+    write("fine")
+    time = NOW.isoformat(timespec="milliseconds")
+    content = f"{time} ERROR shop [-] failed\n    Traceback\n    ValueError: x\n"
+    assert show(reader, "download", level="ERROR") == content
+
+
+def test_an_asgi_server_streams_the_download(write: Write, rf: RequestFactory, async_rf: AsyncRequestFactory) -> None:
+    """Under ASGI a download that is made in one go takes the memory of all, and the event loop's time."""
+    write("hello")
+    address = reverse("admin:applog_log_download")
+    response = views.download(async_rf.get(address))
+    assert isinstance(response, StreamingHttpResponse)
+    assert response.is_async
+
+    async def read() -> bytes:
+        return b"".join([piece async for piece in response])
+
+    assert asyncio.run(read()) == views.download(rf.get(address)).getvalue()
+
+
+def test_nothing_that_was_logged_becomes_part_of_the_page(reader: Client, write: Write) -> None:
+    """Everybody can have something logged: an attacker's script must not run with an administrator's rights."""
+    attack = "<script>alert(1)</script>\x1b[2J\u202e\x00"
+    write(attack, attack, level="<b>", logger="<i>", request="r1")
+    page = show(reader)
+    assert page.count(r"&lt;script&gt;alert(1)&lt;/script&gt;\x1b[2J\u202e\x00") == 3  # also as the summary
+    assert "&lt;b&gt;" in page
+    assert "&lt;i&gt;" in page
+    own = page.partition("<main")[2].partition("</main>")[0]
+    assert not re.search(r"<script|<i>| style=|[\x00\x1b\u202e]", own)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"file": "/etc/passwd"}, {"log": "../db.sqlite3"}, {"level": "LOUD"}, {"kind": "pattern", "text": "("},
+        {"kind": "pattern", "text": "((a{1,100}){1,100}){1,100}"}, {"text": "\0"}, {"request": "a b"},
+        {"since": "soon"}, {"until": "0001-01-01T00:00+14:00"}, {"before": "django:1.2.3"}, {"after": "passwd:1.2.3.4"},
+    ],
+)  # fmt: skip
+def test_a_bad_parameter_is_refused_with_a_sentence(reader: Client, write: Write, query: dict[str, str]) -> None:
+    """A page that ignores what it was asked for shows something else than its reader believes."""
+    write("hello")
+    response = reader.get(reverse("admin:applog_log_changelist"), query)
+    assert response.status_code == 400
+    [sentence] = re.findall('<p class="errornote" role="alert">(.*?)</p>', response.text)
+    assert sentence.endswith(".")
+    assert not messages(response.text)
+    assert reader.get(reverse("admin:applog_log_download"), query).status_code == 400
+
+
+def test_a_model_without_a_table_troubles_nobody(tmp_path: Path) -> None:
+    """A back-up by dumpdata must not end because the log is no table."""
+    call_command("dumpdata", output=str(tmp_path / "dump.json"))
+    assert "auth.permission" in (tmp_path / "dump.json").read_text(encoding="utf-8")
