@@ -36,11 +36,16 @@ OWN_NAMES = {
 }  # fmt: skip
 # A project that is named like one of its own requirements, or of theirs, would have to install itself.
 REQUIREMENTS = {
-    "asgiref", "ast_serialize", "colorama", "dj_database_url", "django", "django_csp", "django_stubs",
-    "django_stubs_ext", "environs", "gunicorn", "iniconfig", "librt", "marshmallow", "mypy", "mypy_extensions",
-    "google_re2", "packaging", "pathspec", "pluggy", "psycopg", "psycopg_binary", "pygments", "pytest",
-    "pytest_django", "python_dotenv", "python_json_logger", "pythonjsonlogger", "re2", "ruff", "sqlparse",
-    "types_pyyaml", "typing_extensions", "tzdata", "whitenoise",
+    "asgiref", "ast_serialize", "certifi", "charset_normalizer", "colorama", "dj_database_url", "django",
+    "django_csp", "django_stubs", "django_stubs_ext", "environs", "google", "google_re2", "googleapis_common_protos",
+    "gunicorn", "h11", "h2", "hpack", "hypercorn", "hyperframe", "idna", "iniconfig", "librt", "marshmallow", "mypy",
+    "mypy_extensions", "opentelemetry", "opentelemetry_api", "opentelemetry_exporter_http_transport",
+    "opentelemetry_exporter_otlp_common", "opentelemetry_exporter_otlp_proto_common",
+    "opentelemetry_exporter_otlp_proto_http", "opentelemetry_proto", "opentelemetry_sdk",
+    "opentelemetry_semantic_conventions", "packaging", "pathspec", "pluggy", "priority", "protobuf", "psycopg",
+    "psycopg_binary", "pygments", "pytest", "pytest_django", "python_dotenv", "python_json_logger",
+    "pythonjsonlogger", "re2", "requests", "ruff", "sqlparse", "types_pyyaml", "typing_extensions", "tzdata",
+    "urllib3", "whitenoise", "wsproto",
 }  # fmt: skip
 # sys.stdlib_module_names leaves the package of Python's own tests out.
 STANDARD_LIBRARY = {"test", *(module.lower() for module in sys.stdlib_module_names)}

@@ -11,7 +11,7 @@ DATABASE = "{{ cookiecutter.database }}"
 PROJECT_SLUG = "{{ cookiecutter.project_slug }}"
 
 # A folder's name cannot depend on an answer, as a file's can.
-OPTIONAL_FOLDERS = (".github/workflows", ".github", "deploy")
+OPTIONAL_FOLDERS = (".github/workflows", ".github")
 UNIX = ("linux", "darwin", "freebsd", "openbsd", "netbsd", "sunos", "aix", "cygwin", "android")
 
 

@@ -130,6 +130,28 @@ def environment(cookies_session, shared_folder):
     return make
 
 
+@pytest.fixture(scope="session")
+def tools(shared_folder):
+    """Return a function that installs packages from PyPI, once, and gives the Python of their environment."""
+
+    def install(*packages):
+        folder = shared_folder / f"tools-{packages[0]}"
+        python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        with FileLock(f"{folder}.lock"):
+            if not (folder / "complete").exists():
+                run("uv", "venv", "--quiet", "--clear", "--python", sys.executable, folder, cwd=shared_folder)
+                done = subprocess.run(
+                    ["uv", "pip", "install", "--quiet", "--python", python, *packages],
+                    capture_output=True, encoding="utf-8", check=False,
+                )  # fmt: skip
+                if done.returncode:
+                    pytest.skip(f"{', '.join(packages)} cannot be installed here: {done.stderr.strip()}")
+                (folder / "complete").touch()
+        return python
+
+    return install
+
+
 def postgresql_programs():
     """Find the folder of PostgreSQL's server programs, which Debian does not put on the PATH."""
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -153,27 +175,34 @@ def postgresql():
             shutil.chown(folder, **user)
         run(programs / "initdb", "-D", data, "-U", "tests", "--auth=trust", "-E", "UTF8", "-N", cwd=folder, **user)
         port = free_port()
-        with (folder / "server.log").open("w", encoding="utf-8") as log:
-            server = subprocess.Popen(
-                [programs / "postgres", "-D", data, "-p", str(port), "-k", "", "-c", "fsync=off"],
-                stdout=log, stderr=log, cwd=folder, **user,
-            )  # fmt: skip
+        reach = ["-h", "127.0.0.1", "-p", str(port), "-U", "tests"]
+        servers = []
+
+        def start():
+            with (folder / "server.log").open("a", encoding="utf-8") as log:
+                command = [programs / "postgres", "-D", data, "-p", str(port), "-k", "", "-c", "fsync=off"]
+                servers.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, **user))
+            ready = [programs / "pg_isready", *reach]
+            wait_for(lambda: subprocess.run(ready, capture_output=True, check=False).returncode == 0)
+
+        def end():
+            # A fast shutdown: transactions are rolled back, connections cut.
+            servers[-1].send_signal(signal.SIGINT)
+            servers[-1].wait(60)
+
+        def create(database):
+            run(programs / "createdb", *reach, database, cwd=folder)
+            return f"postgresql://tests@127.0.0.1:{port}/{database}"
+
+        def restart():
+            end()
+            start()
+
+        start()
         try:
-            reach = ["-h", "127.0.0.1", "-p", str(port), "-U", "tests"]
-            wait_for(
-                lambda: (
-                    subprocess.run([programs / "pg_isready", *reach], capture_output=True, check=False).returncode == 0
-                )
-            )
-
-            def create(database):
-                run(programs / "createdb", *reach, database, cwd=folder)
-                return f"postgresql://tests@127.0.0.1:{port}/{database}"
-
-            yield SimpleNamespace(create=create)
+            yield SimpleNamespace(create=create, restart=restart)
         finally:
-            server.terminate()
-            server.wait()
+            end()
 
 
 @contextmanager

@@ -21,7 +21,11 @@ if sys.platform != "win32":
     import resource
 
 NOBODY = 65534
-OPTIONS = {"Size": {"maxBytes": 1 << 20, "backupCount": 3}, "Time": {"when": "midnight"}}
+OPTIONS = {
+    "Size": {"maxBytes": 1 << 20, "backupCount": 3},
+    "Time": {"when": "midnight"},
+    "Watched": {"delay": True},
+}
 DESCRIPTORS = Path("/proc/self/fd")
 logger = logging.getLogger("app")
 logger.propagate = False

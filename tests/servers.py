@@ -16,6 +16,12 @@ def free_port():
         return listener.getsockname()[1]
 
 
+def is_open(port):
+    """Tell whether somebody listens on a port."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 def wait_for(condition, seconds=60):
     """Wait until a condition holds, and fail when it does not in time."""
     end = time.monotonic() + seconds

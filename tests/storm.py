@@ -20,7 +20,11 @@ from collections import Counter
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1] / "{{cookiecutter.project_slug}}"
-NAMES = {"Size": "SharedRotatingFileHandler", "Time": "SharedTimedRotatingFileHandler"}
+NAMES = {
+    "Size": "SharedRotatingFileHandler",
+    "Time": "SharedTimedRotatingFileHandler",
+    "Watched": "WatchedFileHandler",
+}
 LINE = re.compile(r"(\d+\.\d{6}) (\d+)-(\d+)-(\d+) x* end")
 FAULTS = ("lost", "duplicated", "torn", "misfiled")
 SECONDS_SUFFIX = "%Y-%m-%d_%H-%M-%S"
@@ -40,7 +44,7 @@ def make_handler(job):
     kind = job["handler"]
     make = getattr(load_handlers(), NAMES[kind]) if kind in NAMES else getattr(logging.handlers, kind)
     handler = make(job["path"], **job.get("options", {}))
-    handler.setFormatter(logging.Formatter("%(created).6f %(message)s"))
+    handler.setFormatter(logging.Formatter(job.get("format", "%(created).6f %(message)s")))
     return handler
 
 

@@ -7,7 +7,7 @@ from conftest import run
 
 CODE = """
 import json, sys
-import django.core.exceptions, environs, dj_database_url  # before the system seems to be another one
+import django.core.exceptions, environs, dj_database_url, applog.files  # before the system seems to be another one
 sys.platform = sys.argv[1]
 from config import settings
 handlers = settings.LOGGING["handlers"]
@@ -54,4 +54,10 @@ def test_limits_come_from_the_environment(settings_on):
     windows = settings_on("win32", LOG_MAX_BYTES="1000", LOG_BACKUP_COUNT="3")["file"]
     assert (windows["maxBytes"], windows["backupCount"]) == ("1000", "3")
     assert settings_on("linux", LOG_BACKUP_DAYS="7")["file"]["backupCount"] == "7"
-    assert settings_on("linux", LOG_FILES="watch")["file"] == {"class": "logging.handlers.WatchedFileHandler"}
+    assert settings_on("linux", LOG_FILES="watch")["file"] == {"class": "applog.handlers.WatchedFileHandler"}
+
+
+def test_windows_refuses_another_program_s_rotation(settings_on):
+    """There the other program could not rename a single file, and nobody would know."""
+    with pytest.raises(AssertionError, match=r'"LOG_FILES" .*must be one of rotate, off, as no other program'):
+        settings_on("win32", LOG_FILES="watch")

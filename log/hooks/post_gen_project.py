@@ -1,6 +1,5 @@
 """Bring the log into a project that exists already, from the template's own project, and say what is left to do."""
 
-import json
 import re
 import shutil
 import sys
@@ -9,7 +8,16 @@ from pathlib import Path
 TEMPLATE = Path(r"{{ cookiecutter._repo_dir }}").parent / "{% raw %}{{cookiecutter.project_slug}}{% endraw %}"
 DOCSTRING = '"""What the log adds to the settings: put `from applog.settings import *` at the end of yours."""'
 # Not BASE_DIR, for example, which may be another folder in a project that was not made from this template.
-NAMES = ["LOGGING", "LOGS_DIR", "LOG_FILES", "LOG_LEVEL", "SERVICE_NAME", "TRUSTED_PROXY_COUNT"]
+NAMES = [
+    "LOGGING",
+    "LOGS_DIR",
+    "LOG_FILES",
+    "LOG_LEVEL",
+    "LOGGING_CONFIG",
+    "SERVICE_NAME",
+    "TRUSTED_PROXY_COUNT",
+    "WITH_FILES",
+]
 
 
 def log_settings(text, project):
@@ -17,7 +25,8 @@ def log_settings(text, project):
     head = text.partition("\n")[2].partition("# Core\n")[0]
     log = "# Logging:" + text.partition("# Logging:")[2]
     answers = {"project_slug": project, "django_version": "stable"}
-    text = f"{DOCSTRING}\n{head}{log}\n__all__ = {json.dumps(NAMES)}\n"
+    names = "".join(f'    "{name}",\n' for name in NAMES)
+    text = f"{DOCSTRING}\n{head}{log}\n__all__ = [\n{names}]\n"
     return re.sub(r"\{\{ cookiecutter\.(\w+) \}\}", lambda found: answers[found[1]], text)
 
 

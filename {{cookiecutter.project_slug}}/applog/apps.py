@@ -1,11 +1,15 @@
 """The application's registration with Django."""
 
+import logging
+
 from django.apps import AppConfig
 from django.core.checks import register
 from django.core.signals import request_finished, request_started
 
 from applog import checks
 from applog.context import forget_request
+
+logger = logging.getLogger(__name__)
 
 
 class ApplogConfig(AppConfig):
@@ -16,11 +20,13 @@ class ApplogConfig(AppConfig):
     verbose_name = "Logging"
 
     def ready(self) -> None:
-        """Register the system checks, and listen to what Django tells of requests and users."""
+        """Register the system checks, log whether files can be written, and listen to what Django tells of requests."""
         from applog.security import connect  # noqa: PLC0415  it needs the models
 
         for check in (checks.check_log_files, checks.check_handlers, checks.check_levels, checks.check_security_log):
             register(check)
+        for problem in checks.check_log_files():
+            logger.warning("%s", problem.msg)  # as servers do not run the checks
         connect()
         request_started.connect(forget_request)
         request_finished.connect(forget_request)

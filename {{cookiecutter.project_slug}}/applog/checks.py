@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Warning  # noqa: A004  Django's name for it
 from django.utils.module_loading import import_string
 
+from applog.files import find_problem
 from applog.shared import SharedFileHandler
 
 DAILY = {"D", "MIDNIGHT", *(f"W{day}" for day in range(7))}
@@ -26,22 +26,16 @@ def check_log_files(**_: Any) -> list[CheckMessage]:
     """Warn (applog.W001) when the log files are on and cannot be written."""
     if settings.LOG_FILES == "off":
         return []
-    try:
-        with tempfile.TemporaryFile(dir=settings.LOGS_DIR):
-            pass
-        for path in (settings.LOGS_DIR / "django.log", settings.LOGS_DIR / "security.log"):
-            # One that does not exist yet is left to the process that logs, and to its user.
-            if path.exists():
-                path.open("ab").close()
-    except OSError as error:
-        return [
-            Warning(
-                f"Log files cannot be written in {settings.LOGS_DIR}: {error}. Records go to the console.",
-                hint="Give the folder and its files to the user of this process, or set LOG_FILES=off.",
-                id="applog.W001",
-            ),
-        ]
-    return []
+    problem = find_problem(settings.LOGS_DIR, "django.log", "security.log")
+    if problem is None:
+        return []
+    return [
+        Warning(
+            f"Log files cannot be written in {settings.LOGS_DIR}: {problem}. Records go to the console.",
+            hint="Give the folder and its files to the user of this process, or set LOG_FILES=off.",
+            id="applog.W001",
+        ),
+    ]
 
 
 def check_handlers(**_: Any) -> list[CheckMessage]:
@@ -75,7 +69,7 @@ def check_levels(**_: Any) -> list[CheckMessage]:
 def check_security_log(**_: Any) -> list[CheckMessage]:
     """Warn (applog.W006) when records of django.security do not reach the security log."""
     config, name = settings.LOGGING, "django.security"
-    if settings.LOG_FILES == "off":
+    if settings.LOG_FILES == "off" or check_log_files():
         return []
     while name:
         options = config.get("root", {}) if name == "root" else config.get("loggers", {}).get(name, {})

@@ -6,6 +6,7 @@ import io
 import math
 import os
 import sys
+import tempfile
 import time
 import weakref
 from contextlib import suppress
@@ -68,6 +69,23 @@ def open_to_append(path: str) -> io.FileIO:
     """
     os.makedirs(os.path.dirname(path), exist_ok=True)
     return io.FileIO(path, "ab", opener=_append_opener)
+
+
+def find_problem(folder: str | os.PathLike[str], *names: str) -> OSError | None:
+    """Return why files cannot be made in `folder`, or those of these names not be appended to; None if they can.
+
+    The folder is made if need be. A file that does not exist is left to the process that writes it.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        for name in names:
+            if os.path.exists(path := os.path.join(folder, name)):
+                open_to_append(path).close()
+    except OSError as error:
+        return error
+    return None
 
 
 def open_to_read(path: str) -> io.FileIO:

@@ -10,6 +10,7 @@ from applog.search import ALL, Filter
 from applog.sources import HEAD_BYTES, read_head
 
 POLL_SECONDS = 0.2
+REMEMBERED = 1000  # files that are not there any more
 
 
 @dataclass
@@ -26,7 +27,7 @@ class Follower:
     """Follow a log across rotations, from its end on: each record once, and none is missed.
 
     Between two calls of `read_new` no file is open. What a process still writes to a file that another one has rotated
-    is found there. A record is shown when its line is whole and nothing was added to it since the call before.
+    is found there. The last record is shown when its line is whole and nothing was added to it since the call before.
     """
 
     def __init__(self, log: Log, matching: Filter = ALL) -> None:
@@ -50,8 +51,9 @@ class Follower:
         for file in files:
             with suppress(OSError):  # gone meanwhile
                 yield from self._read_file(file, sizes, is_current=file is files[-1])
-        # Only now: a file that was compressed is known by what is known of the one that it was.
-        self._seen = {key: seen for key, seen in self._seen.items() if key in sizes}
+        # A file that was compressed is known by what is known of the one that it was: forget late.
+        for key in [key for key in self._seen if key not in sizes][:-REMEMBERED]:
+            del self._seen[key]
 
     def _read_file(self, file: LogFile, sizes: dict[tuple[int, int], int], *, is_current: bool) -> Iterator[Record]:
         key = file.device, file.inode
@@ -70,8 +72,8 @@ class Follower:
                 offset = 0  # emptied
             size = file.size if file.compressed else source.size
             unchanged = bool(seen and self._seen.get(key) is seen and seen.size == size)
-            end = source.whole_end() if is_current else source.size
-            if end > offset and not unchanged:
+            end = source.size if unchanged and not is_current else source.whole_end()
+            if is_current and end > offset and not unchanged:
                 end = source.start_of(end - 1)  # more of it may come
             end = max(offset, end)
             self._seen[key] = _Seen(source.head, end, size, held=end < source.size)

@@ -1,7 +1,9 @@
 """Rotating log files that several processes write at once: `shared` says how."""
 
 import itertools
+import logging.handlers
 import os
+import sys
 import time
 from contextlib import suppress
 from logging.handlers import RotatingFileHandler, TimedRotatingFileHandler
@@ -9,6 +11,7 @@ from typing import Any
 
 from applog import files
 from applog.periods import Periods, find_dates
+from applog.reports import Reports
 from applog.shared import SharedFileHandler
 
 LOOKS_PER_FILE = 256  # with it, four processes exceed maxBytes by less than 2 %
@@ -129,3 +132,29 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
                 files.write_whole(file, data)
                 return
         super()._put(created, data)
+
+
+class WatchedFileHandler(logging.handlers.WatchedFileHandler):
+    """`logging.handlers.WatchedFileHandler`, for files that another program renames.
+
+    A file that cannot be opened or written is reported on stderr now and then, and never raises into the application.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._reports = Reports(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write `record` into the file that is at the path by now."""
+        try:
+            super().emit(record)
+        except OSError as error:
+            self._reports.lost(error)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  the standard library's name
+        """Report a full disk once in a while; what a formatter raises is reported as by the standard library."""
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            self._reports.lost(error)
+        else:
+            super().handleError(record)

@@ -25,6 +25,7 @@ from applog.records import RECORD_BYTES, Cursor, Record, parse, parse_time
 from applog.search import ALL, Filter
 from applog.sources import Source, checksum, read_head
 
+LISTINGS = 5
 DISORDER = timedelta(seconds=10)  # by so much records may stand in another order than they were made in
 
 _COUNTED = rb"\n(?:\x00*)(\d{4}-\d\d-\d\d[T ]\d\d:\d\d%s[.,]\d{3}(\S*) (\S+)"
@@ -79,6 +80,15 @@ class Log:
 
     def files(self) -> list[LogFile]:
         """Return the files that exist, oldest first, the current one last."""
+        found = self._list()
+        for _ in range(LISTINGS):
+            # A folder that is listed while others rename may show a file twice, or not at all.
+            before, found = found, self._list()
+            if [(file.path, file.inode) for file in before] == [(file.path, file.inode) for file in found]:
+                break
+        return found
+
+    def _list(self) -> list[LogFile]:
         found: list[tuple[str, Any, LogFile]] = []
         with suppress(OSError), os.scandir(self.path.parent) as entries:
             for entry in entries:

@@ -20,9 +20,9 @@ class Reports:
         self._lost = 0
         self._next: dict[str, float] = {}
 
-    def lost(self, error: Exception) -> None:
-        """Report that a record was lost because of `error`."""
-        self._lost += 1
+    def lost(self, error: Exception, count: int = 1) -> None:
+        """Report that a record, or `count` of them, were lost because of `error`."""
+        self._lost += count
         self._report("record lost", error)
 
     def delayed(self, error: Exception) -> None:

@@ -179,8 +179,8 @@ class SharedFileHandler(BaseRotatingHandler):
         """Tell whether the file must be rotated before a record of `length` bytes."""
         raise NotImplementedError
 
-    def _has_room(self, length: int) -> bool:
-        """Tell whether the file has room for `length` bytes, by looking at nothing but the open file."""
+    def _has_room(self, _length: int) -> bool:
+        """Tell whether the file has room for so many bytes, by looking at nothing but the open file."""
         return False
 
     def _rename(self) -> None:

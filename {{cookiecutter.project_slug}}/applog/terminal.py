@@ -1,7 +1,6 @@
 """What is written to a terminal: text that cannot control it, bars, and a sign of life while something takes long."""
 
 import time
-import unicodedata
 from datetime import datetime
 from typing import TextIO
 
@@ -9,22 +8,16 @@ from django.core.management.base import OutputWrapper
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
+from applog.formatters import escape
+
 PATIENCE_SECONDS = 1.0
 REFRESH_SECONDS = 0.1
 BAR_WIDTH = 24
 
 
 def printable(text: str) -> str:
-    """Escape all that is not shown, as Python does: control characters, and those that change the order of a line."""
-    text = text.expandtabs(4)
-    if text.isprintable():
-        return text
-    return "".join(
-        character
-        if character.isprintable() or unicodedata.category(character) == "Zs"
-        else character.encode("unicode_escape").decode()
-        for character in text
-    )
+    """Return `text` with all escaped that does not print, or would change the order of a line, and without tabs."""
+    return escape(text.expandtabs(4))
 
 
 def show_size(number: int) -> str:

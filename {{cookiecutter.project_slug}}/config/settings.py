@@ -1,11 +1,12 @@
 """Settings of the project, read top to bottom; what differs between machines comes from the environment or .env."""
 
-import contextlib
 import sys
 from pathlib import Path
 from typing import Any
 
 from environs import Env, EnvError, validate
+
+from applog.files import find_problem
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 IS_WINDOWS = sys.platform.startswith("win")
@@ -193,7 +194,8 @@ LOG_FORMAT = env.str("LOG_FORMAT", default="text", validate=validate.OneOf(["tex
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0, validate=not_negative)
 SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="{{ cookiecutter.project_slug }}")
 LOG_FILES_CHOICES = ["rotate", "off"] if IS_WINDOWS else ["rotate", "watch", "off"]
-LOG_FILES = env.str("LOG_FILES", default="rotate", validate=validate.OneOf(LOG_FILES_CHOICES))
+WRONG = "must be one of {choices}" + (", as no other program can rename open files on Windows" if IS_WINDOWS else "")
+LOG_FILES = env.str("LOG_FILES", default="rotate", validate=validate.OneOf(LOG_FILES_CHOICES, error=WRONG))
 BY_SIZE = {
     "class": "applog.handlers.SharedRotatingFileHandler",
     "maxBytes": env.int("LOG_MAX_BYTES", default=10_485_760, validate=at_least_1),
@@ -204,13 +206,12 @@ AT_MIDNIGHT = {
     "when": "midnight",
     "backupCount": env.int("LOG_BACKUP_DAYS", default=90, validate=at_least_1),
 }
-BY_ANOTHER_PROGRAM = {"class": "logging.handlers.WatchedFileHandler"}
+BY_ANOTHER_PROGRAM = {"class": "applog.handlers.WatchedFileHandler"}
 ROTATION = BY_ANOTHER_PROGRAM if LOG_FILES == "watch" else BY_SIZE if IS_WINDOWS else AT_MIDNIGHT
 
-# Where the folder cannot be made the project starts all the same; the system check applog.W001 says so.
-with contextlib.suppress(OSError):
-    LOGS_DIR.mkdir(exist_ok=True)
-SECURITY_LOG = {"handlers": [] if LOG_FILES == "off" else ["security_file"], "level": "INFO"}
+# Where they cannot be written, on a read-only disk for example, records go to the console alone: applog.W001 says so.
+WITH_FILES = LOG_FILES != "off" and find_problem(LOGS_DIR, "django.log", "security.log") is None
+SECURITY_LOG = {"handlers": ["security_file"] if WITH_FILES else [], "level": "INFO"}
 FILE_OPTIONS = {**ROTATION, "formatter": LOG_FORMAT, "encoding": "utf-8", "delay": True}
 
 LOGGING: dict[str, Any] = {
@@ -223,7 +224,7 @@ LOGGING: dict[str, Any] = {
         "file": {**FILE_OPTIONS, "filename": LOGS_DIR / "django.log", "level": LOG_LEVEL},
         "security_file": {**FILE_OPTIONS, "filename": LOGS_DIR / "security.log", "filters": ["SecurityFilter"]},
     },
-    "root": {"handlers": ["console"] if LOG_FILES == "off" else ["console", "file"], "level": LOG_LEVEL},
+    "root": {"handlers": ["console", "file"] if WITH_FILES else ["console"], "level": LOG_LEVEL},
     # No handlers here but the security log's, which LOG_LEVEL does not concern: what Django itself gives "django" and
     # "django.server" would print each record a second time. Django's own DEBUG records, of each query, are left out.
     "loggers": {
@@ -232,3 +233,9 @@ LOGGING: dict[str, Any] = {
         **dict.fromkeys(("applog.security", "django.request", "django.security"), SECURITY_LOG),
     },
 }
+if env.str("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "")):
+    from applog.otlp import add_handler  # to a collector as well
+
+    add_handler(LOGGING)
+# With LOG_QUEUE a thread of its own writes each file, so that no request waits for the disk.
+LOGGING_CONFIG = "applog.queues.configure" if env.bool("LOG_QUEUE", default=False) else "logging.config.dictConfig"

@@ -14,6 +14,7 @@ from shutil import get_terminal_size
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.core.management.color import no_style
 from django.utils import timezone
 
 from applog.follow import POLL_SECONDS, Follower
@@ -88,6 +89,8 @@ class Command(BaseCommand):
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # a console may have few characters
                 stream.reconfigure(errors="backslashreplace")
+        if os.environ.get("NO_COLOR") and not options["force_color"]:
+            self.style = no_style()
         self.options = options
         what = list(options["what"])
         action = what.pop(0) if what and what[0] in ACTIONS else "show"

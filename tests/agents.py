@@ -1,0 +1,86 @@
+"""What log agents that tests run send to: an Elasticsearch and a Graylog that keep what they get."""
+
+import json
+import socketserver
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Elasticsearch(ThreadingHTTPServer):
+    """Takes documents by the bulk interface."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        """Listen on a free port, until `close`."""
+        super().__init__(("127.0.0.1", 0), BulkRequest)
+        self.documents = []
+        self.port = self.server_address[1]
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self):
+        """End."""
+        self.shutdown()
+        self.server_close()
+
+
+class BulkRequest(BaseHTTPRequestHandler):
+    """https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self, found):
+        """Send JSON."""
+        body = json.dumps(found).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        """Say that all is well."""
+        self.answer({"status": "green"})
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def do_POST(self):
+        """Take lines of JSON, by twos: what to do, and the document."""
+        lines = self.rfile.read(int(self.headers["Content-Length"])).decode().splitlines()
+        pairs = [
+            (json.loads(action), json.loads(document)) for action, document in zip(lines[::2], lines[1::2], strict=True)
+        ]
+        self.server.documents += pairs
+        self.answer({"took": 1, "errors": False, "items": [{"create": {"status": 201}} for _ in pairs]})
+
+    def log_message(self, *_):
+        """Print nothing."""
+
+
+class Graylog(socketserver.ThreadingTCPServer):
+    """Takes messages of GELF by TCP, each of which ends with a zero byte."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        """Listen on a free port, until `close`."""
+        super().__init__(("127.0.0.1", 0), GelfConnection)
+        self.messages = []
+        self.port = self.server_address[1]
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self):
+        """End."""
+        self.shutdown()
+        self.server_close()
+
+
+class GelfConnection(socketserver.StreamRequestHandler):
+    """https://go2docs.graylog.org/current/getting_in_log_data/gelf.html."""
+
+    def handle(self):
+        """Take messages until the sender has gone."""
+        rest = b""
+        while data := self.request.recv(1 << 16):
+            *messages, rest = (rest + data).split(b"\0")
+            self.server.messages += [json.loads(message) for message in messages]

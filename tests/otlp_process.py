@@ -1,0 +1,51 @@
+"""A process of a generated project that logs, for test_otlp.py: `otlp_process.py '{"name": "p0", "records": 5}'`.
+
+It logs `p0-0-0`, `p0-0-1` ..., and lives on for `linger` seconds; with `forks`, each of so many forked children does so
+instead, after the parent has logged `p0-parent`. Run it in the project's folder.
+"""
+
+import json
+import logging
+import os
+import sys
+import time
+
+sys.path.insert(0, ".")
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+
+
+def log_records(name, job):
+    """Log, and print how long the slowest call took, in seconds."""
+    logger = logging.getLogger("shop.orders")
+    slowest = 0.0
+    for number in range(job["records"]):
+        begin = time.perf_counter()
+        logger.info("%s-%d", name, number)
+        slowest = max(slowest, time.perf_counter() - begin)
+        if number % 500 == 499:
+            time.sleep(0.2)  # the queue holds 2,048, and other processes share the machine
+    time.sleep(job.get("linger", 0))
+    print(f"{slowest:.3f}", flush=True)
+
+
+def main(job):
+    """Be one process, or a parent and its children, which end as a server's workers do."""
+    import django  # noqa: PLC0415
+
+    django.setup()
+    if "forks" not in job:
+        log_records(f"{job['name']}-0", job)
+        return
+    logging.getLogger("shop.orders").info("%s-parent", job["name"])
+    children = []
+    for number in range(job["forks"]):
+        child = os.fork()
+        if not child:
+            log_records(f"{job['name']}-{number}", job)
+            return
+        children.append(child)
+    sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

@@ -1,0 +1,89 @@
+"""What production needs: files read by the programs that they are made for, packages that are old enough and safe."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import CHOICES, run
+from storm import Storm
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed here")
+@pytest.mark.parametrize("database", CHOICES["database"])
+def test_the_systemd_unit_is_sound(bake, tmp_path, database):
+    """A wrong line is found on the day of the deployment, and a missing one on the day of the break-in."""
+    project = bake(database=database)
+    gunicorn = project / ".venv" / "bin" / "gunicorn"
+    gunicorn.parent.mkdir(parents=True)
+    gunicorn.symlink_to(sys.executable)
+    text = (project / "deploy" / "my_project.service").read_text(encoding="utf-8")
+    unit = tmp_path / "my_project.service"
+    unit.write_text(text.replace("/srv/my_project", str(project)), encoding="utf-8")
+    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = run("systemd-analyze", "security", "--offline=true", unit, cwd=tmp_path)
+    [exposure] = re.findall(r"Overall exposure level for my_project.service: ([\d.]+)", found)
+    assert float(exposure) < 2  # of 10; a unit without any protection has 9.6
+
+
+@pytest.mark.skipif(not shutil.which("logrotate"), reason="logrotate is not installed here")
+@pytest.mark.skipif(os.name == "nt", reason="there are neither logrotate nor WatchedFileHandler")
+def test_logrotate_loses_nothing(bake):
+    """Without this, LOG_FILES=watch loses what is written while the files are renamed."""
+    import grp  # noqa: PLC0415  not on Windows
+    import pwd  # noqa: PLC0415
+
+    project = bake()
+    me = f"su {pwd.getpwuid(os.geteuid()).pw_name} {grp.getgrgid(os.getegid()).gr_name}"
+    text = (project / "deploy" / "logrotate.conf").read_text(encoding="utf-8")
+    assert "su my_project my_project" in text
+    text = text.replace("su my_project my_project", me).replace("/srv/my_project", str(project))
+    config = project.parent / "logrotate.conf"
+    config.write_text(text, encoding="utf-8")
+    config.chmod(0o644)
+
+    storm = Storm("Watched", project / "logs" / "django.log", seconds=12, pause=0.0005)
+    storm.start(4)
+    while any(process.poll() is None for process in storm.processes):
+        run("logrotate", "--force", "--state", project.parent / "state", config, cwd=project)
+        time.sleep(0.3)
+    storm.wait()
+    records = storm.assert_intact()
+    rotations = len(storm.files()) - 1
+    print(f"{records} records, {rotations} rotations")
+    assert rotations >= 20
+
+
+def test_the_readme_has_the_commands_of_the_services(bake):
+    """Who tries the command of the README tries what will run in production."""
+    project = bake()
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^uv run --no-sync (gunicorn|hypercorn) (.*)$", readme, re.MULTILINE)
+    service = (project / "deploy" / "windows-service.xml").read_text(encoding="utf-8")
+    unit = (project / "deploy" / "my_project.service").read_text(encoding="utf-8")
+    assert [server for server, _ in commands] == ["hypercorn", "gunicorn"]
+    assert f"<arguments>-m hypercorn {commands[0][1]}</arguments>" in service
+    assert f"/bin/gunicorn {commands[1][1]} " in unit
+
+
+def test_bandit_finds_nothing(bake):
+    """A habit that bandit warns of is copied from here into every project."""
+    project = bake()
+    run(sys.executable, "-m", "bandit", "--quiet", "--recursive", ".", "--exclude", "./tests", cwd=project)
+
+
+def test_the_oldest_packages_that_are_allowed_work(bake):
+    """A lower bound that nobody tried is a promise to those who cannot update."""
+    project = bake()
+    sync = ["uv", "sync", "--quiet", "--all-groups", "--resolution", "lowest-direct", "--python", sys.executable]
+    run(*sync, cwd=project, env={"VIRTUAL_ENV": ""})
+    python = project / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    run(python, "manage.py", "migrate", "--verbosity", "0", cwd=project)
+    run(python, "-m", "pytest", "tests/test_site.py", "tests/test_handlers.py", cwd=project)
+    if os.name != "nt":
+        command = "gunicorn config.wsgi --check-config --preload --worker-tmp-dir /dev/shm --no-control-socket"
+        run(python, "-m", *command.split(), cwd=project)

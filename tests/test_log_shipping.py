@@ -1,0 +1,378 @@
+"""The configurations in deploy/log-shipping/, read by the programs they are for where those can be had."""
+
+import fnmatch
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+from agents import Elasticsearch, Graylog
+from conftest import run
+from filelock import FileLock
+from servers import free_port, is_open, stop, wait_for
+from storm import Storm
+
+FOLDER = Path("deploy") / "log-shipping"
+ROTATIONS = {
+    "Size": {"maxBytes": 200_000, "backupCount": 40},
+    "Time": {"when": "S", "interval": 2, "backupCount": 20},
+}
+JSON_LINE = '{"timestamp": "2026-11-24T04:37:47.123Z", "level": "INFO", "message": "%(message)s"}'
+SYSLOG_NG = ["syslog-ng-core", "libivykis0", "libnet1", "libpcre3", "libwrap0"]
+LOG_RECORDS = """
+import logging
+import django
+
+django.setup()
+logger = logging.getLogger("shop.orders")
+logger.info("ordered", extra={"order.id": 7, "paid": True, "who": "J\\u00fcrgen \\U0001f600"})
+logger.warning('quotes " and \\\\ and\\nnew lines, 100%% of %s', {"password": "s3cr3t"})
+logger.error("long %s", "x" * 100_000)
+try:
+    raise ValueError("out of\\nstock")
+except ValueError:
+    logger.exception("failed")
+"""
+
+
+@pytest.fixture
+def project(bake, environment):
+    """Return a project that has logged some records as JSON."""
+    folder = bake(project_slug="Shop")
+    variables = {"DJANGO_SETTINGS_MODULE": "config.settings", "LOG_FORMAT": "json"}
+    run(environment("5.2"), "-c", LOG_RECORDS, cwd=folder, env=variables)
+    return folder
+
+
+def records(log):
+    """Return the records of a log in JSON."""
+    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture(scope="session")
+def syslog_ng(shared_folder):
+    """Return the command that starts syslog-ng: installed, or unpacked, as Debian installs it only without rsyslog."""
+    if installed := shutil.which("syslog-ng"):
+        return [installed], {}
+    if not shutil.which("apt-get"):
+        pytest.skip("syslog-ng is not installed, and is no package that could be fetched")
+    folder = shared_folder / "syslog-ng"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "usr").exists():
+            folder.mkdir(exist_ok=True)
+            fetched = subprocess.run(["apt-get", "download", *SYSLOG_NG], cwd=folder, capture_output=True, check=False)
+            if fetched.returncode:
+                pytest.skip(f"the packages of syslog-ng cannot be fetched: {fetched.stderr.decode()}")
+            for package in folder.glob("*.deb"):
+                run("dpkg", "--extract", package, folder, cwd=folder)
+    modules = next((folder / "usr/lib/syslog-ng").glob("[0-9]*"))
+    libraries = {str(path.parent) for path in folder.rglob("*.so.*")}
+    command = [folder / "usr/sbin/syslog-ng", "--module-path", modules]
+    return command, {"LD_LIBRARY_PATH": ":".join(sorted(libraries))}
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Return a function that starts a program, which is ended with the test."""
+    started = []
+
+    def start_program(command, **environment):
+        with (tmp_path / "agent.txt").open("w", encoding="utf-8") as output:
+            program = subprocess.Popen(
+                command, cwd=tmp_path, stdout=output, stderr=output, env={**os.environ, **environment},
+                start_new_session=True,
+            )  # fmt: skip
+        started.append(program)
+
+    yield start_program
+    for program in started:
+        stop(program)
+
+
+def configure(project, name, **changes):
+    """Make the changes that a configuration's first lines ask for, and return it."""
+    text = (project / FOLDER / name).read_text(encoding="utf-8")
+    for old, new in {"/srv/Shop": str(project), **changes}.items():
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+def rotate_under(storm, processes, sent):
+    """Let processes write and rotate for some seconds, and assert that each record was sent once."""
+    storm.start(processes)
+    storm.wait()
+    written = Counter("{}-{}-{}".format(*key) for key in storm.acknowledged())
+    assert len(storm.files()) > 3, "hardly rotated"
+    found = Counter()
+    while (before := found.total()) < written.total():
+        time.sleep(3)
+        found = Counter(message.partition(" ")[0] for message in sent() if message.endswith("xx end"))
+        if found.total() == before:
+            break
+    assert {"lost": (written - found).total(), "twice": (found - written).total()} == {"lost": 0, "twice": 0}
+
+
+@pytest.mark.parametrize("kind", ROTATIONS)
+def test_rsyslog_sends_each_record_to_elasticsearch(project, tmp_path, start, kind):
+    """An agent that loses what is written around a rotation loses it each night, and nobody knows."""
+    if not (shutil.which("rsyslogd") and list(Path("/usr/lib").glob("*/rsyslog/omelasticsearch.so"))):
+        pytest.skip("rsyslog with its output for Elasticsearch is not installed (rsyslog-elasticsearch)")
+    elasticsearch = Elasticsearch()
+    changes = {'"localhost"': '"127.0.0.1"', '"9200"': f'"{elasticsearch.port}"'}
+    configuration = tmp_path / "rsyslog.conf"
+    work = tmp_path / "work"
+    work.mkdir()
+    text = configure(project, "rsyslog-elasticsearch.conf", **changes)
+    configuration.write_text(f'global(workDirectory="{work}")\n{text}', encoding="utf-8")
+    run("rsyslogd", "-N1", "-f", configuration, cwd=tmp_path)
+    start(["rsyslogd", "-n", "-f", configuration, "-i", tmp_path / "pid"], ELASTICSEARCH_PASSWORD="x")  # noqa: S106
+    try:
+        expected = [{"@timestamp": record["timestamp"], **record} for record in records(project / "logs/django.log")]
+        wait_for(lambda: len(elasticsearch.documents) >= len(expected), 30)
+        assert [document for _, document in elasticsearch.documents] == expected
+        actions = [action["create"] for action, _ in elasticsearch.documents]
+        assert {action["_index"] for action in actions} == {"logs-shop-default"}
+        assert len({action["_id"] for action in actions}) == len(expected)
+
+        storm = Storm(
+            kind, project / "logs" / "security.log", seconds=6, pause=0.001, options=ROTATIONS[kind], format=JSON_LINE
+        )
+        rotate_under(storm, 4, lambda: [document["message"] for _, document in elasticsearch.documents])
+    finally:
+        elasticsearch.close()
+
+
+@pytest.mark.parametrize("kind", ROTATIONS)
+def test_syslog_ng_sends_each_record_to_graylog(project, tmp_path, start, syslog_ng, kind):
+    """An agent that loses what is written around a rotation loses it each night, and nobody knows."""
+    command, variables = syslog_ng
+    graylog = Graylog()
+    configuration = tmp_path / "syslog-ng.conf"
+    text = configure(project, "syslog-ng-graylog.conf", **{'"localhost"': '"127.0.0.1"', "12201": str(graylog.port)})
+    version = re.search(r"\d+\.\d+", run(*command, "--version", cwd=tmp_path, env=variables))[0]
+    configuration.write_text(f"@version: {version}\n{text}", encoding="utf-8")
+    files = {option: tmp_path / option.strip("-") for option in ("--persist-file", "--control", "--pidfile")}
+    options = ["--no-caps", "--cfgfile", configuration, *(part for pair in files.items() for part in pair)]
+    run(*command, *options, "--syntax-only", cwd=tmp_path, env=variables)
+    start([*command, *options, "--foreground"], **variables)
+    try:
+        expected = records(project / "logs/django.log")
+        wait_for(lambda: len(graylog.messages) >= len(expected), 30)
+        for message, record in zip(graylog.messages, expected, strict=True):
+            assert message["version"] == "1.1"
+            assert message["short_message"] == record["message"]
+            assert message["_service.name"] == "Shop"
+            assert {key for key in record if f"_{key}" not in message} == set()
+            milliseconds = f"{float(message['timestamp']) % 60:06.3f}Z"
+            assert record["timestamp"].endswith(milliseconds)
+        storm = Storm(
+            kind, project / "logs" / "security.log", seconds=6, pause=0.001, options=ROTATIONS[kind], format=JSON_LINE
+        )
+        rotate_under(storm, 1, lambda: [message["short_message"] for message in graylog.messages])
+    finally:
+        graylog.close()
+
+
+PUT_EVENTS = """
+import boto3, json, re, sys
+from datetime import datetime, timezone
+
+endpoint, configuration, project = sys.argv[1:]
+access = {"region_name": "eu-central-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
+client = boto3.client("logs", endpoint_url=endpoint, **access)
+for log in json.load(open(configuration))["logs"]["logs_collected"]["files"]["collect_list"]:
+    # As the agent does: the first text that looks like timestamp_format is the event's time.
+    digits = {"%Y": "[0-9]{4}", "%f": "[0-9]{1,9}"}
+    pattern = re.sub(r"%.", lambda code: digits.get(code[0], "[0-9]{2}"), log["timestamp_format"])
+    group, stream = log["log_group_name"], log["log_stream_name"].format(hostname="web1")
+    if not client.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
+        client.create_log_group(logGroupName=group)
+    client.create_log_stream(logGroupName=group, logStreamName=stream)
+    client.put_retention_policy(logGroupName=group, retentionInDays=log["retention_in_days"])
+    events = []
+    for line in open(log["file_path"], encoding="utf-8"):
+        found = datetime.strptime(re.search(pattern, line)[0], log["timestamp_format"])
+        assert log["timezone"] == "UTC"
+        at = round(found.replace(tzinfo=timezone.utc).timestamp() * 1000)
+        events.append({"timestamp": at, "message": line.rstrip("\\n")})
+    of = {"logGroupName": group, "logStreamName": stream}
+    assert not client.put_log_events(logEvents=events, **of).get("rejectedLogEventsInfo")
+    stored = client.get_log_events(startFromHead=True, **of)["events"]
+    print(json.dumps([[event["timestamp"], event["message"]] for event in stored]))
+"""
+
+
+def test_cloudwatch_takes_each_record_at_its_own_time(project, tmp_path, tools, start):
+    """Events hours off, or refused as too old, are there and are not found."""
+    python = tools("moto[server]>=5.1")
+    port = free_port()
+    start([python.with_name("moto_server"), "--port", str(port)])
+    wait_for(lambda: is_open(port))
+    log = project / "logs" / "django.log"
+    shutil.copy(log, log.with_name("security.log"))
+    configuration = tmp_path / "agent.json"
+    configuration.write_text(configure(project, "amazon-cloudwatch-agent.json"), encoding="utf-8")
+    command = [python, "-c", PUT_EVENTS, f"http://127.0.0.1:{port}", configuration, project]
+    for printed in run(*command, cwd=tmp_path).splitlines():
+        events = json.loads(printed)
+        assert [json.loads(message) for _, message in events] == records(log)
+        for (milliseconds, _), record in zip(events, records(log), strict=True):
+            assert milliseconds == round(datetime.fromisoformat(record["timestamp"]).timestamp() * 1000)
+
+
+# What each vendor documents of the settings used, at the address that the file names; "*" stands for a name of ours.
+DOCUMENTED = {
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-Agent-Configuration-File-Details.html
+    "amazon-cloudwatch-agent.json": {
+        f"logs.logs_collected.files.collect_list.{key}"
+        for key in (
+            "file_path",
+            "log_group_name",
+            "log_stream_name",
+            "timestamp_format",
+            "timezone",
+            "retention_in_days",
+        )
+    },
+    "datadog.yaml": {f"logs.{key}" for key in ("type", "path", "service", "source")},
+    "filebeat.yml": {
+        *(f"filebeat.inputs.{key}" for key in ("type", "id", "paths", "file_identity.native")),
+        "filebeat.inputs.prospector.scanner.fingerprint.enabled",
+        *(f"filebeat.inputs.parsers.ndjson.{key}" for key in ("target", "expand_keys", "add_error_key")),
+        *(f"processors.timestamp.{key}" for key in ("field", "layouts", "test")),
+        *(f"processors.rename.{key}" for key in ("fields.from", "fields.to", "ignore_missing")),
+        *(f"processors.drop_fields.{key}" for key in ("fields", "ignore_missing")),
+        *(f"output.elasticsearch.{key}" for key in ("hosts", "api_key")),
+    },
+    "fluent-bit.yaml": {
+        "service.flush",
+        *(f"parsers.{key}" for key in ("name", "format", "time_key", "time_format", "time_keep")),
+        *(f"pipeline.inputs.{key}" for key in ("name", "path", "tag", "parser", "db", "read_from_head")),
+        *(f"pipeline.inputs.{key}" for key in ("rotate_wait", "buffer_max_size")),
+        *(f"pipeline.outputs.{key}" for key in ("name", "match", "host", "port")),
+    },
+    "otelcol-azure-monitor.yaml": {
+        *(f"receivers.filelog.{key}" for key in ("include", "start_at", "storage")),
+        *(f"receivers.filelog.operators.{key}" for key in ("type", "from", "to")),
+        *(f"receivers.filelog.operators.timestamp.{key}" for key in ("parse_from", "layout_type", "layout")),
+        *(f"receivers.filelog.operators.severity.{key}" for key in ("parse_from", "mapping.warn", "mapping.fatal")),
+        "receivers.otlp.protocols.http.endpoint",
+        "processors.batch",
+        "exporters.azuremonitor.connection_string",
+        "extensions.file_storage.directory",
+        "service.extensions",
+        *(f"service.pipelines.logs.{key}" for key in ("receivers", "processors", "exporters")),
+    },
+}
+
+
+def settings_of(value, name=""):
+    """Yield the name of each setting of a configuration that was read from YAML or JSON, and its value."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from settings_of(item, f"{name}.{key}".lstrip("."))
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        for item in value:
+            yield from settings_of(item, name)
+    else:
+        yield name, value
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_each_setting_is_one_that_its_vendor_documents(bake, name):
+    """An agent ignores a misspelt setting, or does not start, and nobody of us can run this one."""
+    project = bake(project_slug="Shop")
+    found = list(settings_of(yaml.safe_load((project / FOLDER / name).read_text(encoding="utf-8"))))
+    assert {setting for setting, _ in found} == DOCUMENTED[name]
+
+
+def sections_of(text):
+    """Return the settings of a file of stanzas, by stanza: Splunk's [..] or Fluentd's <..>."""
+    found, stanza = {}, ""
+    for line in filter(None, (line.strip() for line in text.splitlines())):
+        if line[0] in "[<":
+            stanza = line if not line.startswith("</") else ""
+            found.setdefault(stanza, {})
+        elif line[0] != "#":
+            key, _, value = line.partition(" = " if line and stanza.startswith("[") else " ")
+            found[stanza][key] = value
+    return found
+
+
+def test_splunk_s_stanzas_are_as_documented(bake):
+    """A forwarder that takes two files that begin alike for one sends one of them."""
+    project = bake(project_slug="Shop")
+    found = sections_of((project / FOLDER / "splunk-inputs.conf").read_text(encoding="utf-8"))
+    django, security = (f"[monitor:///srv/Shop/logs/{name}.log*]" for name in ("django", "security"))
+    # https://docs.splunk.com/Documentation/Splunk/latest/Data/Listofpretrainedsourcetypes has _json.
+    assert found == {
+        django: {"sourcetype": "_json", "index": "main"},
+        security: {"sourcetype": "_json", "index": "main", "crcSalt": "security"},
+    }
+    names = ["django.log", "django.log.1", "django.log.2026-02-09", "security.log", ".django.log.lock"]
+    assert [name for name in names if fnmatch.fnmatch(name, "django.log*")] == names[:3]
+
+
+def test_fluentd_s_sections_are_balanced_and_as_documented(bake):
+    """Fluentd ends at the first directive that it does not know."""
+    project = bake(project_slug="Shop")
+    text = (project / FOLDER / "fluentd.conf").read_text(encoding="utf-8")
+    opened = [tag[1:] if tag[0] == "/" else None for tag in re.findall(r"^\s*<(/?\w+)", text, re.MULTILINE)]
+    assert opened == [None, None, "parse", "source", None, "source", None, "match"]
+    found = sections_of(text)
+    time = {"time_key": "timestamp", "time_type": "string", "time_format": "%iso8601", "keep_time_key": "true"}
+    assert found["<parse>"] == {"@type": "json", **time}
+    assert set(found["<source>"]) == {
+        "@type", "path", "pos_file", "tag", "read_from_head", "rotate_wait", "port", "bind",
+    }  # fmt: skip
+    assert found["<match Shop.**>"] == {"@type": "stdout"}
+
+
+@pytest.mark.parametrize("name", ["filebeat.yml", "otelcol-azure-monitor.yaml", "fluent-bit.yaml"])
+def test_each_pattern_of_a_time_fits_a_record_s(project, name):
+    """An agent that cannot read the time gives each record the one at which it came by."""
+    settings = dict(settings_of(yaml.safe_load((project / FOLDER / name).read_text(encoding="utf-8"))))
+    [layout] = [
+        value[0] if isinstance(value, list) else value
+        for setting, value in settings.items()
+        if setting.endswith(("layouts", "layout", "time_format"))
+    ]
+    go = {"2006": "%Y", "01": "%m", "02": "%d", "15": "%H", "04": "%M", "05.000": "%S.%f"}
+    pattern = re.sub("|".join(map(re.escape, go)), lambda part: go[part[0]], layout).replace("%L", "%f")
+    for record in records(project / "logs" / "django.log"):
+        at = datetime.strptime(record["timestamp"], pattern).replace(tzinfo=UTC)
+        assert at == datetime.fromisoformat(record["timestamp"])
+
+
+def test_the_collector_s_pipeline_names_what_is_configured(bake):
+    """A collector does not start with a receiver, an exporter or an extension that it does not know."""
+    project = bake()
+    found = yaml.safe_load((project / FOLDER / "otelcol-azure-monitor.yaml").read_text(encoding="utf-8"))
+    pipeline = found["service"]["pipelines"]["logs"]
+    assert {kind: set(found[kind]) for kind in pipeline} == {kind: set(names) for kind, names in pipeline.items()}
+    assert set(found["service"]["extensions"]) == set(found["extensions"]) == {found["receivers"]["filelog"]["storage"]}
+
+
+def test_each_file_says_what_to_change_and_reads_both_logs(bake):
+    """Whoever copies a file needs to know where it goes, and where the path of the project stands in it."""
+    project = bake(project_slug="Shop")
+    files = sorted(path.name for path in (project / FOLDER).iterdir())
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    assert sorted(set(re.findall(r"^\|[^|]*\| `([\w-]+\.(?:conf|json|ya?ml))` \|", readme, re.MULTILINE))) == files
+    for name in files:
+        text = (project / FOLDER / name).read_text(encoding="utf-8")
+        both = "/srv/Shop/logs/*.log" in text
+        assert both or all(f"/srv/Shop/logs/{log}.log" in text for log in ("django", "security")), name
+        if name.endswith(".json"):  # knows no comments
+            continue
+        head = text.partition("\n\n")[0]
+        assert "https://" in head
+        assert "Change /srv/Shop to the project's folder" in head

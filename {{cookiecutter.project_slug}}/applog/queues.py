@@ -1,0 +1,163 @@
+"""A queue before each log file, so that no request waits for a disk.
+
+The request's thread filters and formats a record and puts it into the queue; a thread of the same process writes it
+into the file. https://docs.python.org/3/howto/logging-cookbook.html#dealing-with-handlers-that-block
+"""
+
+import logging.config
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import weakref
+from contextlib import suppress
+from logging.handlers import QueueHandler, QueueListener
+from types import FrameType
+from typing import Any
+
+from applog.reports import Reports
+
+CAPACITY = 10_000  # records
+WAIT_SECONDS = 1.0  # for room in a full queue
+DRAIN_SECONDS = 10.0  # for what is queued when the process ends or forks
+
+
+def configure(config: dict[str, Any]) -> None:
+    """Configure logging as `logging.config.dictConfig` does, and put a queue before each file. For LOGGING_CONFIG."""
+    logging.config.dictConfig(config)
+    queues: dict[logging.Handler, FileQueueHandler] = {}
+    for logger in (logging.root, *map(logging.getLogger, config.get("loggers", ()))):
+        for handler in logger.handlers[:]:
+            if isinstance(handler, logging.FileHandler):
+                if handler not in queues:
+                    queues[handler] = FileQueueHandler(handler)
+                logger.removeHandler(handler)
+                logger.addHandler(queues[handler])
+    with suppress(ValueError):  # only the main thread may ask for signals
+        if queues and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, _drain_and_terminate)
+
+
+class FileQueueHandler(QueueHandler):
+    """Queues records for `target`, whose filters, formatter and level it takes over.
+
+    A thread that finds the queue full (CAPACITY records) waits for up to WAIT_SECONDS. If that was in vain, records are
+    dropped, and counted on stderr, until there is room again: a dead disk must not stop the site.
+
+    The thread that writes is started by the first record of each process, and ends before a fork and at exit, when
+    everything is written, or after DRAIN_SECONDS.
+    """
+
+    lock: Any
+    queue: "queue.SimpleQueue[Any]"  # unlike queue.Queue, a signal handler may use it
+    listener: "_Listener | None"
+    _closed: bool
+
+    def __init__(self, target: logging.FileHandler) -> None:
+        super().__init__(queue.SimpleQueue())
+        self.target, self.listener = target, None
+        self.setLevel(target.level)
+        self.setFormatter(target.formatter)
+        self.filters, target.filters = target.filters, []
+        target.setFormatter(None)  # the message alone, which is the line already
+        self._reports = Reports(target)
+        self._wait_seconds = WAIT_SECONDS
+        _handlers.add(self)
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Put a record, prepared, into the queue. The caller holds the handler's lock."""
+        if self._closed or not self._has_thread():  # logging.shutdown is over, for example
+            self.target.handle(record)
+        elif self._has_room():
+            self.queue.put(record)
+        else:
+            self._reports.lost(queue.Full(f"the queue is full, {CAPACITY} records wait for the disk"))
+
+    def _has_room(self) -> bool:
+        until = time.monotonic() + self._wait_seconds
+        while self.queue.qsize() >= CAPACITY:
+            if time.monotonic() >= until:
+                self._wait_seconds = 0
+                return False
+            time.sleep(0.001)
+        self._wait_seconds = WAIT_SECONDS
+        return True
+
+    def _has_thread(self) -> bool:
+        if not self.listener:
+            listener = _Listener(self.queue, self.target)
+            try:
+                listener.start()
+            except RuntimeError:  # the interpreter ends, or there are too many threads
+                return False
+            self.listener = listener
+            # Children of multiprocessing end without atexit.
+            if multiprocessing := sys.modules.get("multiprocessing.util"):
+                multiprocessing.Finalize(None, self.stop, exitpriority=0)
+        return True
+
+    def stop(self) -> None:
+        """Write what is queued, for up to DRAIN_SECONDS, and end the thread. The next record starts another one."""
+        with self.lock:
+            if self.listener and not self.listener.is_current_thread():
+                listener, self.listener = self.listener, None
+                if not listener.drain():
+                    left = self.queue.qsize()
+                    self._reports.lost(TimeoutError(f"the disk has not taken them in {DRAIN_SECONDS:.0f} s"), left)
+
+    def forget(self) -> None:
+        """Begin anew in a forked child, where the threads, and perhaps the queue's lock, stayed with the parent."""
+        self.queue, self.listener = queue.SimpleQueue(), None
+
+    def flush(self) -> None:
+        """Write what is queued."""
+        self.stop()
+
+    def close(self) -> None:
+        """Write what is queued. A record that comes later is written by the thread that makes it."""
+        self.stop()
+        super().close()
+
+
+class _Listener(QueueListener):
+    def handle(self, record: logging.LogRecord) -> None:
+        try:
+            super().handle(record)
+        except Exception:  # noqa: BLE001  a handler that raises must not end the thread
+            self.handlers[0].handleError(record)
+
+    def is_current_thread(self) -> bool:
+        return self._thread is threading.current_thread()  # a rotator that logs, or forks
+
+    def drain(self) -> bool:
+        """Write what is queued and end the thread, and tell whether it did so within DRAIN_SECONDS."""
+        self.enqueue_sentinel()
+        if thread := self._thread:
+            thread.join(DRAIN_SECONDS)
+        return not (thread and thread.is_alive())
+
+
+_handlers: weakref.WeakSet[FileQueueHandler] = weakref.WeakSet()
+
+
+def _stop_all() -> None:
+    for handler in list(_handlers):
+        handler.stop()
+
+
+def _forget_all() -> None:
+    for handler in list(_handlers):
+        handler.forget()
+
+
+def _drain_and_terminate(number: int, _frame: FrameType | None) -> None:
+    """Do what no atexit function can, as SIGTERM ends a process without them."""
+    _stop_all()
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+
+
+if sys.platform != "win32":
+    os.register_at_fork(before=_stop_all, after_in_child=_forget_all)
