@@ -36,7 +36,7 @@ def write(settings: Any, tmp_path: Path) -> Write:
         time = (NOW - timedelta(seconds=age)).isoformat(timespec="milliseconds")
         parts = {"level": "INFO", "logger": "shop", "request": "-", **parts}
         line = f"{time} {parts['level']} {parts['logger']} [{parts['request']}] {message}\n"
-        with files[log].open("a", encoding="utf-8") as file:
+        with files[log].open("a", encoding="utf-8", newline="\n") as file:
             file.write(line + "".join(f"    {text}\n" for text in below))
 
     return write_record
