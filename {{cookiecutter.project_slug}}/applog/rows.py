@@ -50,6 +50,11 @@ class Row:
         return printable(self.record.logger)
 
     @property
+    def request_id(self) -> str:
+        """The request's id."""
+        return printable(self.record.request_id)
+
+    @property
     def message(self) -> str:
         """The message, or its beginning."""
         text = printable(self.record.message)
