@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -204,9 +205,9 @@ def postgresql():
             end()
 
 
-@pytest.fixture
-def serve():
-    """Return a function that starts a server and returns its address and what it prints."""
+@contextmanager
+def started_servers():
+    """Give a function that starts a server and returns its address and what it prints."""
     servers = []
 
     def start(python, project, env=None, server="runserver"):
@@ -232,10 +233,19 @@ def serve():
         wait_for(answers)
         return address, console
 
-    yield start
-    for server in servers:
-        server.send_signal(signal.SIGTERM)
-        server.wait()
+    try:
+        yield start
+    finally:
+        for server in servers:
+            server.send_signal(signal.SIGTERM)
+            server.wait()
+
+
+@pytest.fixture
+def serve():
+    """Return a function that starts a server and returns its address and what it prints."""
+    with started_servers() as start:
+        yield start
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The log's page on a running server, asked for what lies outside of the log."""
 
+import itertools
 import os
 from urllib.parse import quote, urlencode
 
@@ -29,13 +30,14 @@ SLOW_ELSEWHERE = ["(a+)+$", "(a|a)*b", "(.*.*.*.*)*x", "^(([a-z])+.)+[A-Z]([a-z]
 
 def hostile_targets():
     """Return targets of requests, each of which asks for something else than the page offers."""
+    fields = itertools.cycle(FIELDS)
     for value in OUTSIDE:
         encoded = quote(value, safe="")
         yield PAGE + encoded
         yield f"{PAGE}{quote(encoded)}/"
         yield f"{PAGE}download/{encoded}"
         yield f"{PAGE}download/?{urlencode({'file': value})}"
-        yield from (f"{PAGE}?{urlencode({field: value})}" for field in FIELDS)
+        yield from (f"{PAGE}?{urlencode({next(fields): value})}" for _ in range(3))
     yield from (PAGE + raw for raw in ("../../../secret.txt", "..%2f..%5c..%2fsecret.txt", "%c0%ae%c0%ae/secret.txt"))
     yield from (f"{PAGE}?{urlencode({field: value})}" for field in FIELDS for value in HUGE)
     yield from (f"{PAGE}?{urlencode({'kind': 'pattern', 'text': pattern})}" for pattern in EXPLODING)

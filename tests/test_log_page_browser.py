@@ -4,7 +4,7 @@ import shutil
 import time
 
 import pytest
-from conftest import CHOICES
+from conftest import CHOICES, started_servers
 from page_support import PAGE, PASSWORD, prepare, record, write
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -46,10 +46,11 @@ def open_browser(tmp_path):
         window.quit()
 
 
-@pytest.fixture(params=CHOICES["django_version"])
-def site(bake, environment, serve, request):
+@pytest.fixture(scope="module", params=CHOICES["django_version"])
+def site(cookies_session, environment, request):
     """Serve a project with a log, and return its folder and its address."""
-    project, python = bake(django_version=request.param), environment(request.param)
+    python = environment(request.param)
+    project = cookies_session.bake(extra_context={"django_version": request.param}).project_path
     prepare(project, python)
     numbered = [record(f"number {number}", age=9000 - number) for number in range(150)]
     failed = record("payment failed", *TRACEBACK, age=60, level="ERROR", logger="shop.pay", request="r1")
@@ -57,7 +58,8 @@ def site(bake, environment, serve, request):
     write(project, "django.log", *numbered, failed, warned, record(EVIL, age=40))
     write(project, "security.log", warned, record("only here", age=45, logger="applog.security", request="r1"))
     # What the server and the browser log themselves would only be in the way.
-    return project, serve(python, project, {"LOG_LEVEL": "WARNING"})[0]
+    with started_servers() as start:
+        yield project, start(python, project, {"LOG_LEVEL": "WARNING"})[0]
 
 
 def sign_in(browser, address, query=""):
@@ -132,10 +134,8 @@ def test_live_mode_shows_a_record_at_once_and_waits_while_one_reads(site, open_b
     sign_in(browser, address)
     follow(browser, "LIVE")
     status = browser.find_element(By.ID, "log-status")
-    begin = time.monotonic()
     fetch(f"{address}/no-such-page")
     wait_for(lambda: messages(browser)[0].startswith("Not Found: /no-such-page"), LIVE_SECONDS)
-    assert time.monotonic() - begin < LIVE_SECONDS
     assert status.text.startswith("Live: ")
 
     browser.execute_script("window.scrollTo(0, document.body.scrollHeight)")
@@ -145,7 +145,7 @@ def test_live_mode_shows_a_record_at_once_and_waits_while_one_reads(site, open_b
     assert "while reading" not in messages(browser)
     browser.execute_script("window.scrollTo(0, 0)")
     wait_for(lambda: messages(browser)[0] == "while reading", LIVE_SECONDS)
-    assert len(messages(browser)) == len(set(messages(browser)))
+    assert [messages(browser).count(message) for message in ("while reading", "number 149")] == [1, 1]
     assert "/news/" not in (project / "logs" / "django.log").read_text(encoding="utf-8")
 
 

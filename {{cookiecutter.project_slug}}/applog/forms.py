@@ -19,7 +19,7 @@ from applog.terminal import printable
 LEVELS = "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"
 FIRST, LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # with room for any offset
 POSITION_CHARACTERS = 1000
-PLACES = "before", "after"
+PLACES = {"before", "after"}
 
 
 class MomentField(forms.CharField):
@@ -140,8 +140,9 @@ class LogForm(forms.Form):
         return given
 
     def link(self, **changes: str) -> str:
-        """Return the query for other values; the place, and live mode, hold for the same filters only."""
-        values = {name: value for name, value in self.values.items() if name not in {*PLACES, "live"}} | changes
+        """Return the query for other values; a place holds for the same filters only, and live mode has no place."""
+        left_out = {*PLACES, "live"} if changes.keys() & PLACES else PLACES
+        values = {name: value for name, value in self.values.items() if name not in left_out} | changes
         if values.get("log") == self.first:
             del values["log"]
         return "?" + urlencode({name: value for name, value in values.items() if value})

@@ -10,7 +10,7 @@ from django.utils import timezone
 from applog.reader import Log, count_records
 from applog.search import Filter
 
-SECONDS = 0.3  # for counting, twice at most
+SECONDS = 0.2  # for counting, twice at most
 BARS, MOST_BARS = 60, 120
 DAY = timedelta(days=1)
 STEPS = [

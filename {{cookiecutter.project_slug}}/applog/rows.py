@@ -56,23 +56,29 @@ class Row:
         return text if len(text) <= MESSAGE_CHARACTERS else f"{text[:MESSAGE_CHARACTERS]}…"
 
     @property
+    def whole_message(self) -> str:
+        """The message, if it is longer than what `message` shows."""
+        text = printable(self.record.message)
+        return text if len(text) > MESSAGE_CHARACTERS else ""
+
+    @property
+    def lines(self) -> str:
+        """The lines below the first one, mostly a traceback."""
+        return dedent("\n".join(printable(line) for line in self.record.lines))
+
+    @property
+    def cut(self) -> str:
+        """What is said of a record that is not shown to its end."""
+        return f"The record has {show_size(self.record.size)}; this is its beginning." if self.record.truncated else ""
+
+    @property
     def summary(self) -> str:
         """What the folded part is about: a traceback's last line."""
         last = next((line.strip() for line in reversed(self.record.lines) if line.strip()), "")
         count = len(self.record.lines)
         if last:
             return f"{printable(last)[:MESSAGE_CHARACTERS]} ({count} line{'s' * (count != 1)})"
-        return "Details" if self.detail or self.fields else ""
-
-    @property
-    def detail(self) -> str:
-        """The folded text."""
-        whole = printable(self.record.message)
-        parts = [whole] if len(whole) > MESSAGE_CHARACTERS else []
-        parts.append(dedent("\n".join(printable(line) for line in self.record.lines)))
-        if self.record.truncated:
-            parts.append(f"[The record has {show_size(self.record.size)}; this is its beginning.]")
-        return "\n\n".join(part for part in parts if part)
+        return "Details" if self.whole_message or self.fields or self.cut else ""
 
     @property
     def fields(self) -> list[tuple[str, str]]:

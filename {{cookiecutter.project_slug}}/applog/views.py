@@ -94,7 +94,7 @@ def links(request: HttpRequest, form: LogForm, found: Page) -> dict[str, Any]:
         "newer": newer if data["before"] or (data["after"] and not found.exhausted) else "",
         "newest": "" if is_newest else form.link(),
         "keep_looking": "" if found.complete else newer if data["after"] else older,
-        "download": f"download/{form.link()}",
+        "download": f"download/{form.link(live='')}",
         "permalink": form.link(**moments, before=str(found.newer)),
         "live": form.link(live="" if data["live"] else "1") if can_live else "",
         "token": sign(request, form.link(), found.newer) if can_live and data["live"] else "",
