@@ -180,8 +180,9 @@ class TextFormatter(logging.Formatter):
         if number != int(record.created):
             number = int(record.created)
             local = time.localtime(number)
-            offset = time.strftime("%z", local)
-            text, offset = time.strftime("%Y-%m-%dT%H:%M:%S.", local), f"{offset[:3]}:{offset[3:5]}"
+            minutes = local.tm_gmtoff // 60
+            offset = f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+            text = time.strftime("%Y-%m-%dT%H:%M:%S.", local)
             self._second = number, text, offset
         return f"{text}{int(record.msecs):03}{offset}"
 
