@@ -17,7 +17,7 @@ LEVELS = "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"
 
 @dataclass
 class Row:
-    """A record, and the function that makes a query of other filters."""
+    """A record, and the function that makes a query of filters."""
 
     record: Record
     link: Callable[..., str]

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.core import signing
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, QueryDict, StreamingHttpResponse
@@ -58,7 +59,8 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         context |= {
             "files": [describe_log(log) for log in form.logs.values()],
             "histogram": count(form),
-            "rows": [Row(record, LogForm(QueryDict()).link) for record in found.records],
+            "is_written": "file" in settings.LOGGING["root"]["handlers"],
+            "rows": make_rows(found),
             **links(request, form, found),
         }
     return TemplateResponse(request, "applog/log.html", context, status=200 if valid else 400)
@@ -80,6 +82,12 @@ def count(form: LogForm) -> histogram.Histogram:
     if found.reached:
         found.query = form.link(until=found.reached.isoformat())
     return found
+
+
+def make_rows(found: Page) -> list[Row]:
+    """Return the rows of a page; their links leave the filters of the page behind."""
+    link = LogForm(QueryDict()).link
+    return [Row(record, link) for record in found.records]
 
 
 def links(request: HttpRequest, form: LogForm, found: Page) -> dict[str, Any]:
@@ -160,7 +168,7 @@ def news(request: HttpRequest) -> HttpResponseBase:
         form.chosen, Position.parse(place), count=NEWS_RECORDS, matching=form.matching, seconds=NEWS_SECONDS
     )
     request.log_level = logging.NOTSET  # type: ignore[attr-defined]
-    rows = [Row(record, LogForm(QueryDict()).link) for record in found.records]
+    rows = make_rows(found)
     html = render_to_string("applog/log_rows.html", {"rows": rows})
     token = sign(request, query, found.newer)
     return JsonResponse({"count": len(rows), "rows": html, "token": token, "more": not found.exhausted})
