@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import pytest
 import storm
 from filelock import FileLock
-from servers import fetch, free_port, wait_for
+from servers import Server, free_port, wait_for
 
 ROOT = Path(__file__).resolve().parent.parent
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
@@ -211,34 +211,19 @@ def started_servers():
     servers = []
 
     def start(python, project, env=None, server="runserver"):
-        port = free_port()
-        console = project.parent / "console.txt"
         commands = {
-            "runserver": [python, project / "manage.py", "runserver", "--noreload", str(port)],
-            "gunicorn": [python, "-m", "gunicorn", "config.wsgi", "--chdir", project, "--bind", f"127.0.0.1:{port}"],
+            "runserver": [python, project / "manage.py", "runserver", "--noreload", "127.0.0.1:8000"],
+            "gunicorn": [python, "-m", "gunicorn", "config.wsgi", "--chdir", project, "--bind", "127.0.0.1:8000"],
         }
-        with console.open("w", encoding="utf-8") as output:
-            server = subprocess.Popen(
-                commands[server],
-                cwd=project.parent, stdout=output, stderr=output,
-                env={**os.environ, **(env or {}), "PYTHONUTF8": "1"},
-            )  # fmt: skip
-        servers.append(server)
-        address = f"http://127.0.0.1:{port}"
-
-        def answers():
-            assert server.poll() is None, console.read_text(encoding="utf-8")
-            return fetch(f"{address}/health/")[0] == 200
-
-        wait_for(answers)
-        return address, console
+        servers.append(Server(commands[server], project, env or {}, cwd=project.parent))
+        servers[-1].wait()
+        return servers[-1].address, servers[-1].console
 
     try:
         yield start
     finally:
         for server in servers:
-            server.send_signal(signal.SIGTERM)
-            server.wait()
+            server.terminate()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import time
 import handler_scenes as scenes
 import pytest
 from handler_support import KINDS, SIZES, command, own_files, play
-from servers import fetch, free_port, stop, wait_for
+from servers import Server, fetch, stop, wait_for
 from storm import SECONDS_SUFFIX, Storm
 
 WINDOWS_PYTHON = os.environ.get("WINDOWS_PYTHON") or (sys.executable if sys.platform == "win32" else None)
@@ -170,30 +170,22 @@ REQUESTS = range(60)
 def serve(python, project, package):
     """Run 60 requests, with an autoreload in the middle; return what was rotated and lost, and the tracebacks."""
     (project / "config" / "tiny.py").write_text(TINY.lstrip(), encoding="utf-8")
-    views = project / "config" / "views.py"
-    console = project.parent / f"{package}.txt"
-    port = free_port()
-    env = {"DJANGO_SETTINGS_MODULE": "config.tiny", "HANDLERS": package, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
-    with console.open("ab") as output:
-        server = subprocess.Popen(
-            [python, "manage.py", "runserver", str(port)],
-            cwd=project, env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            start_new_session=True,
-        )  # fmt: skip
-        try:
-            for number in REQUESTS:
-                if number == len(REQUESTS) // 2:
-                    views.touch()
-                    wait_for(lambda: "changed, reloading." in console.read_text(encoding="utf-8", errors="replace"))
-                wait_for(lambda number=number: fetch(f"http://127.0.0.1:{port}/?n{number}n")[0] == 200)
-                time.sleep(0.1)
-        finally:
-            stop(server)
+    env = {"DJANGO_SETTINGS_MODULE": "config.tiny", "HANDLERS": package, "PYTHONUNBUFFERED": "1"}
+    server = Server([python, "manage.py", "runserver", "127.0.0.1:8000"], project, env)
+    try:
+        for number in REQUESTS:
+            if number == len(REQUESTS) // 2:
+                (project / "config" / "views.py").touch()
+                wait_for(lambda: "changed, reloading." in server.text())
+            wait_for(lambda number=number: fetch(f"{server.address}/?n{number}n")[0] == 200)
+            time.sleep(0.1)
+    finally:
+        stop(server.process)
     text = {kind: "".join(map(read, (project / "logs").glob(f"{kind}.log*"))) for kind in ("size", "time")}
     return {
         "rotations": {kind: len(list((project / "logs").glob(f"{kind}.log.*"))) for kind in text},
         "lost": {kind: sum(f"/?n{number}n " not in text[kind] for number in REQUESTS) for kind in text},
-        "tracebacks": console.read_text(encoding="utf-8", errors="replace").count("Traceback"),
+        "tracebacks": server.text().count("Traceback"),
     }
 
 

@@ -4,16 +4,14 @@ import base64
 import json
 import os
 import subprocess
-import threading
 import time
-import urllib.request
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from conftest import run
-from servers import fetch, free_port, is_open, wait_for
+from servers import InBackground, fetch, free_port, is_open, wait_for
 
 PROCESS = Path(__file__).with_name("otlp_process.py")
 # urllib3 leaves the connections of a closed pool to the garbage collector.
@@ -62,22 +60,13 @@ def rotel(tools, start, test_agent):
     return f"http://127.0.0.1:{port}"
 
 
-class Collector(ThreadingHTTPServer):
+class Collector(InBackground, ThreadingHTTPServer):
     """A collector of this test's own, which answers each request with a status after some seconds."""
 
-    daemon_threads = True
-
     def __init__(self, port, status, seconds=0):
-        """Listen, until `close`."""
-        super().__init__(("127.0.0.1", port), Answer)
-        self.status, self.seconds = status, seconds
-        self.requests = 0
-        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
-
-    def close(self):
-        """End."""
-        self.shutdown()
-        self.server_close()
+        """Listen."""
+        self.status, self.seconds, self.requests = status, seconds, 0
+        super().__init__(Answer, port)
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -207,8 +196,7 @@ def test_a_record_says_which_request_it_belongs_to(project, test_agent, start):
     }
     start([*server, f"--bind=127.0.0.1:{port}"], port, **variables)
     for number in range(20):
-        request = urllib.request.Request(f"http://127.0.0.1:{port}/order/", headers={"X-Request-ID": f"r{number}"})
-        assert fetch(request) == (200, "ordered")
+        assert fetch(f"http://127.0.0.1:{port}/order/", X_Request_ID=f"r{number}") == (200, "ordered")
 
     def orders():
         return [(resource, record) for resource, record in received(test_agent) if "order {" in str(record["body"])]
