@@ -1,5 +1,6 @@
 """What several tests share: the template's choices, a bake, an environment to run it in, a PostgreSQL server."""
 
+import ast
 import itertools
 import json
 import logging
@@ -10,12 +11,14 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import storm
+import yaml
 from filelock import FileLock
 from servers import Server, free_port, wait_for
 
@@ -24,6 +27,9 @@ QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 CHOICES = {key: value for key, value in QUESTIONS.items() if isinstance(value, list) and not key.startswith("_")}
 COMBINATIONS = [dict(zip(CHOICES, values, strict=True)) for values in itertools.product(*CHOICES.values())]
 OLDEST_PYTHON = {"5.2": (3, 11), "6.1": (3, 12)}
+PARSERS = {".toml": tomllib.loads, ".yaml": yaml.safe_load, ".yml": yaml.safe_load, ".py": ast.parse}
+WINDOWS_PYTHON = os.environ.get("WINDOWS_PYTHON") or (sys.executable if os.name == "nt" else None)
+windows = pytest.mark.skipif(not WINDOWS_PYTHON, reason="WINDOWS_PYTHON does not name a Python for Windows")
 
 
 def pairwise():
@@ -102,6 +108,11 @@ def python_for(django_version):
     return found.stdout.strip() or None
 
 
+def python_in(folder):
+    """Return the Python of a virtual environment."""
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory, worker_id):
     """Return a folder that all workers of this run share."""
@@ -125,9 +136,15 @@ def environment(cookies_session, shared_folder):
                 run("uv", "sync", "--quiet", "--all-groups", "--python", python, cwd=project)
                 # Renamed only when it is whole; its Python finds its packages from wherever it lies.
                 (project / ".venv").rename(folder)
-        return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        return python_in(folder)
 
     return make
+
+
+@pytest.fixture
+def windows_python(environment):
+    """Return a Python for Windows that has what a generated project needs."""
+    return environment("5.2") if os.name == "nt" else WINDOWS_PYTHON
 
 
 @pytest.fixture(scope="session")
@@ -136,7 +153,7 @@ def tools(shared_folder):
 
     def install(*packages):
         folder = shared_folder / f"tools-{packages[0]}"
-        python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        python = python_in(folder)
         with FileLock(f"{folder}.lock"):
             if not (folder / "complete").exists():
                 run("uv", "venv", "--quiet", "--clear", "--python", sys.executable, folder, cwd=shared_folder)

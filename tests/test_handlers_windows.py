@@ -5,19 +5,17 @@ that Python too.
 """
 
 import json
-import os
 import subprocess
-import sys
 import time
 
 import handler_scenes as scenes
 import pytest
+from conftest import WINDOWS_PYTHON, windows
 from handler_support import KINDS, SIZES, command, own_files, play
 from servers import Server, fetch, stop, wait_for
 from storm import SECONDS_SUFFIX, Storm
 
-WINDOWS_PYTHON = os.environ.get("WINDOWS_PYTHON") or (sys.executable if sys.platform == "win32" else None)
-pytestmark = pytest.mark.skipif(not WINDOWS_PYTHON, reason="WINDOWS_PYTHON does not name a Python for Windows")
+pytestmark = windows
 PYTHON = [WINDOWS_PYTHON, "-X", "dev"]
 
 
@@ -194,12 +192,11 @@ def read(path):
     return path.read_text(encoding="utf-8", errors="replace")
 
 
-def test_runserver_rotates_without_an_error(bake, environment):
+def test_runserver_rotates_without_an_error(bake, windows_python):
     """Without this, the console of each developer on Windows fills with PermissionError."""
-    python = environment("5.2") if os.name == "nt" else WINDOWS_PYTHON
-    ours = serve(python, bake(project_name="Ours"), "applog.handlers")
+    ours = serve(windows_python, bake(project_name="Ours"), "applog.handlers")
     print("shared handlers:  ", ours)
-    print("standard library: ", serve(python, bake(project_name="Theirs"), "logging.handlers"))
+    print("standard library: ", serve(windows_python, bake(project_name="Theirs"), "logging.handlers"))
     assert ours["tracebacks"] == 0
     assert ours["lost"] == {"size": 0, "time": 0}
     assert ours["rotations"]["size"] >= 5

@@ -14,9 +14,8 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 
 import pytest
-from conftest import run
+from conftest import run, windows
 from servers import Server, fetch, stop, wait_for
-from test_handlers_windows import WINDOWS_PYTHON
 from test_run import PRODUCTION
 
 unix = pytest.mark.skipif(os.name == "nt", reason="gunicorn does not run on Windows")
@@ -160,15 +159,14 @@ def test_each_request_is_logged_once_under_load(bake, environment, start, handle
     assert "Traceback" not in server.text()
 
 
-@pytest.mark.skipif(not WINDOWS_PYTHON, reason="WINDOWS_PYTHON does not name a Python for Windows")
-def test_each_request_is_logged_once_on_windows(bake, environment, start):
+@windows
+def test_each_request_is_logged_once_on_windows(bake, windows_python, start):
     """Without this, the service on Windows is one process, or loses what its four write."""
-    python = environment("5.2") if os.name == "nt" else WINDOWS_PYTHON
     project = bake()
     add_load(project, BY_SIZE)
     env = LOCAL | {"DJANGO_SETTINGS_MODULE": "config.tiny"}
-    run(python, "manage.py", "migrate", "--verbosity", "0", cwd=project, env=env)
-    server = start(service_command(project, python), project, env).wait()
+    run(windows_python, "manage.py", "migrate", "--verbosity", "0", cwd=project, env=env)
+    server = start(service_command(project, windows_python), project, env).wait()
     wait_for(lambda: server.text().count("Running on") >= 4)
     assert ask(server, range(1000)) == {200: 1000}
     stop(server.process)
