@@ -220,6 +220,28 @@ def test_a_record_says_which_request_it_belongs_to(project, test_agent, start):
     assert attributes["exception.stacktrace"].startswith("Traceback (most recent call last):")
 
 
+IN_A_SPAN = """
+import logging
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+
+trace.set_tracer_provider(TracerProvider())
+with trace.get_tracer("shop").start_as_current_span("order") as span:
+    context = span.get_span_context()
+    logging.getLogger("shop").info("%032x %016x", context.trace_id, context.span_id)
+logging.getLogger("shop").info("outside")
+"""
+
+
+def test_a_record_in_a_file_knows_its_trace(project):
+    """From a slow trace one wants to get to its records, and back, without a collector of logs too."""
+    folder, python = project
+    run(python, "manage.py", "shell", "-c", IN_A_SPAN, cwd=folder, env={"LOG_FORMAT": "json"})
+    inside, outside = map(json.loads, (folder / "logs" / "django.log").read_text("utf-8").splitlines())
+    assert f"{inside['trace_id']} {inside['span_id']}" == inside["message"]
+    assert "trace_id" not in outside
+
+
 def test_what_the_export_itself_logs_is_not_exported(project, test_agent):
     """Each batch would make the next one: a site without visitors would send for ever."""
     variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": test_agent, "LOG_LEVEL": "DEBUG", "OTEL_BLRP_SCHEDULE_DELAY": "100"}
