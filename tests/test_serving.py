@@ -24,7 +24,7 @@ CLIENTS = 8
 LOCAL = PRODUCTION | {"SECURE_SSL_REDIRECT": "false", "ALLOWED_HOSTS": "127.0.0.1"}
 
 URLS = """
-# A page that logs one record, which belongs into both files.
+# A page that logs one record, which belongs in both files.
 
 import logging
 

@@ -26,7 +26,7 @@ class SecurityFilter(logging.Filter):
     """Lets pass what concerns security."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether `record` belongs into the security log."""
+        """Tell whether `record` belongs in the security log."""
         return security_event(record) is not None
 
 
