@@ -2,12 +2,16 @@
 
 import shutil
 import time
+from contextlib import suppress
 
 import pytest
-from conftest import CHOICES, started_servers
+from conftest import CHOICES, run, started_servers
+from filelock import FileLock
 from page_support import PAGE, PASSWORD, prepare, record, write
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.expected_conditions import staleness_of
 from servers import fetch, wait_for
 
 LIVE_SECONDS = 3
@@ -46,6 +50,21 @@ def open_browser(tmp_path):
         window.quit()
 
 
+@pytest.fixture(scope="module")
+def axe(shared_folder):
+    """Return the script of axe, which its makers publish for npm: https://github.com/dequelabs/axe-core."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("axe comes from npm, which is not installed here")
+    folder = shared_folder / "axe"
+    script = folder / "node_modules" / "axe-core" / "axe.min.js"
+    with FileLock(f"{folder}.lock"):
+        if not script.exists():
+            folder.mkdir(exist_ok=True)
+            run(npm, "install", "--no-audit", "--no-fund", "axe-core@4.14.1", cwd=folder)
+    return script.read_text(encoding="utf-8")
+
+
 @pytest.fixture(scope="module", params=CHOICES["django_version"])
 def site(cookies_session, environment, request):
     """Serve a project with a log, and return its folder and its address."""
@@ -73,14 +92,16 @@ def sign_in(browser, address, query=""):
 
 def messages(browser):
     """Return the messages on the page."""
-    return [text.text for text in browser.find_elements(By.CLASS_NAME, "log-text")]
+    while True:
+        with suppress(StaleElementReferenceException):  # the next page has come meanwhile
+            return [text.text for text in browser.find_elements(By.CLASS_NAME, "log-text")]
 
 
 def follow(browser, link):
     """Click on a link and wait for the next page."""
     before = browser.find_element(By.TAG_NAME, "html")
     browser.find_element(By.PARTIAL_LINK_TEXT, link).click()
-    wait_for(lambda: browser.find_element(By.TAG_NAME, "html") != before)
+    wait_for(lambda: staleness_of(before)(browser))
 
 
 def test_the_log_is_read_in_a_browser(site, open_browser, tmp_path):
@@ -147,6 +168,22 @@ def test_live_mode_shows_a_record_at_once_and_waits_while_one_reads(site, open_b
     wait_for(lambda: messages(browser)[0] == "while reading", LIVE_SECONDS)
     assert [messages(browser).count(message) for message in ("while reading", "number 149")] == [1, 1]
     assert "/news/" not in (project / "logs" / "django.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_shut_out(site, open_browser, axe, scheme):
+    """Who reads by ear, by keyboard or with little contrast has to find the error, too."""
+    _, address = site
+    browser = open_browser()
+    preference = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", preference)
+    sign_in(browser, address)
+    for query in ("", "?live=1", "?level=LOUD"):
+        browser.get(f"{address}{PAGE}{query}")
+        browser.execute_script("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+        browser.execute_script(axe)
+        found = browser.execute_async_script("axe.run().then(found => arguments[0](found.violations))")
+        assert [(problem["help"], problem["nodes"][0]["html"]) for problem in found] == []
 
 
 def test_the_page_needs_no_scripts(site, open_browser):

@@ -97,6 +97,20 @@ def test_several_logs_are_one_by_time(log):
     assert numbers(read_all(logs, count=7, forwards=True)) == list(range(200))
 
 
+@WAYS
+@BUDGETS
+def test_a_record_that_stands_in_two_logs_is_shown_once(log, forwards, seconds):
+    """Each sign-in stands in both files; whoever counts what they see would count it twice."""
+    security = log.with_name("security.log")
+    lines = [text(number // 3, f"message {number}") for number in range(300)]  # three in the same millisecond
+    write(log, "".join(lines))
+    write(security, "".join(lines[::4]))
+    logs = [reader.Log(log), reader.Log(security)]
+    found = read_all(logs, count=7, forwards=forwards, seconds=seconds)
+    expected = [f"message {number}" for number in range(300)]
+    assert [record.message for record in found] == (expected if forwards else expected[::-1])
+
+
 def test_a_page_stays_where_it_is_while_the_log_grows_and_rotates(log):
     """Reload a page and see the same records, even though `.1` is `.2.gz` by now."""
     write(log, "".join(text(number) for number in range(100)))

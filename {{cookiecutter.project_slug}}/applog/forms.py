@@ -59,7 +59,9 @@ class LogForm(forms.Form):
     level = forms.ChoiceField(required=False, choices=[("", ""), *((level, level) for level in LEVELS)])
     text = forms.CharField(required=False, strip=False, max_length=PATTERN_CHARACTERS)
     kind = forms.ChoiceField(
-        label="Search for", required=False, choices=[("", "Text"), ("pattern", "Regular expression")]
+        required=False,
+        choices=[("", "Text"), ("pattern", "Regular expression")],
+        widget=forms.Select({"aria-label": "What is searched for"}),
     )
     request = forms.RegexField(
         rf"^{WELL_FORMED.pattern}\Z",

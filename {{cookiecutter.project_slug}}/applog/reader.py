@@ -292,7 +292,7 @@ def count_bytes_before(logs: Iterable[Log], position: Position | None = None) ->
 def read_older(
     logs: Sequence[Log], position: Position | None = None, *, count: int, matching: Filter = ALL, seconds: float = 60.0
 ) -> Page:
-    """Return the last `count` matching records before `position`, by default the end; of all logs by time.
+    """Return the last `count` matching records before `position`, by default the end; of all logs by time, each once.
 
     After `seconds` it returns what it has; it always gets on by a block.
     """
@@ -312,7 +312,7 @@ def read_newer(
 def _read(  # noqa: PLR0913  what its two callers take
     logs: Sequence[Log], position: Position, count: int, matching: Filter, seconds: float, *, forwards: bool
 ) -> tuple[list[Record], Position, bool, bool]:
-    """Merge logs by time until there are `count` records or the time is over."""
+    """Merge logs by time until there are `count` records or the time is over; one that stands in several counts once."""
     deadline = time.monotonic() + seconds
     reached, in_time = Position(position), True
     records: list[Record] = []
@@ -336,8 +336,11 @@ def _read(  # noqa: PLR0913  what its two callers take
                 else:
                     del streams[name]
             if heads and in_time:
-                name = min(heads, key=lambda name: last[name])
-                record, reached[name] = heads.pop(name)
+                # Of what was made at the same time the first log's comes first, which has what stands in others too.
+                name = min((name for name in streams if name in heads), key=lambda name: last[name])
+                record = heads[name][0]
+                for other in [other for other, (head, _) in heads.items() if head.raw == record.raw]:
+                    reached[other] = heads.pop(other)[1]
                 records.append(record)
                 in_time = time.monotonic() <= deadline
     finally:

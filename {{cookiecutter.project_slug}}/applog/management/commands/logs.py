@@ -27,6 +27,7 @@ from applog.terminal import Progress, bar, can_show, printable, show_size, show_
 
 ACTIONS = "show", "list", "stats", "clear"
 LINES = 50  # records shown when nothing says how many
+REMEMBERED = 1000  # records that a follower has shown
 MOST_LINES = 100_000  # that fit into memory
 PIECE = 2000  # records read at a time
 SLICE_SECONDS = 0.2
@@ -150,10 +151,13 @@ class Command(BaseCommand):
             most = count if count is not None else MOST_LINES if matching.since else LINES
             start = Position({follower.log.name: follower.place for follower in followers if follower.place})
             self._show_last(matching, most, start if follow else None)
+        shown: dict[str, str] = {}  # the log of what was shown last, as a record may stand in both
         while follow:
             new = [record for follower in followers for record in follower.read_new()]
             for record in sorted(new, key=lambda record: record.time or datetime.max.replace(tzinfo=UTC)):
-                self._print(record)
+                if shown.setdefault(record.raw, record.log) == record.log:
+                    self._print(record)
+            shown = dict(list(shown.items())[-REMEMBERED:])
             self.stdout.flush()
             time.sleep(POLL_SECONDS)
 
