@@ -26,7 +26,7 @@ def record(message, *below, age=0, level="INFO", logger="shop", request="-"):
 
 def write(project, name, *records):
     """Add records to a log file."""
-    with (project / "logs" / name).open("a", encoding="utf-8") as file:
+    with (project / "logs" / name).open("a", encoding="utf-8", newline="\n") as file:
         file.write("".join(records))
 
 

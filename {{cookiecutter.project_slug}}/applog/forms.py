@@ -2,6 +2,7 @@
 
 from argparse import ArgumentTypeError
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -106,13 +107,13 @@ class LogForm(forms.Form):
             raise ValidationError(printable(str(error))) from None
         return self.cleaned_data
 
-    @property
+    @cached_property
     def chosen(self) -> list[ProjectLog]:
         """The logs to read."""
         name = self.cleaned_data["log"] or self.first
         return [log for log in self.logs.values() if name in {log.name, "all"}]
 
-    @property
+    @cached_property
     def matching(self) -> Filter:
         """The filter for the reader. Raises ValueError when it cannot be used."""
         data = self.cleaned_data

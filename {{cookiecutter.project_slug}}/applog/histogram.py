@@ -117,16 +117,20 @@ def ordered(levels: Counter[str]) -> list[tuple[str, int]]:
 
 def count(logs: Sequence[Log], matching: Filter) -> Histogram:
     """Count the matching records of `logs`, or the newest of them if there are too many for SECONDS."""
-    begin, end = find_window(logs, matching)
-    if not (begin and end) or begin > end:
+    first, end = find_window(logs, matching)
+    if not (first and end) or first > end:
         return Histogram([])
-    levels, reached, complete = count_from(begin, end, logs, matching)
+    begin = max(first, end - MOST_BARS * DAY)
+    step = choose_step(begin, end)
+    levels, reached, complete = count_from(begin, step, logs, matching)
     if reached and end - reached < (end - begin) / 4:
         # A few bars at the edge say little: the same records in finer steps.
         begin = reached
-        levels, reached, complete = count_from(begin, end, logs, matching)
+        step = choose_step(begin, end)
+        levels, reached, complete = count_from(begin, step, logs, matching)
     begin = max(filter(None, (begin, reached)))
-    return Histogram(make_bars(levels, begin, end) if levels else [], reached, complete)
+    bars = make_bars(levels, begin, end, step) if levels else []
+    return Histogram(bars, begin if bars and begin > first else None, complete and begin == first)
 
 
 def find_window(logs: Sequence[Log], matching: Filter) -> tuple[datetime | None, datetime | None]:
@@ -138,7 +142,7 @@ def find_window(logs: Sequence[Log], matching: Filter) -> tuple[datetime | None,
     if not (first and last):
         return None, None
     begin, end = max(filter(None, (first, matching.since))), min(filter(None, (last, matching.until)))
-    return timezone.localtime(max(begin, end - MOST_BARS * DAY)), timezone.localtime(end)
+    return timezone.localtime(begin), timezone.localtime(end)
 
 
 def choose_step(begin: datetime, end: datetime) -> timedelta:
@@ -147,10 +151,10 @@ def choose_step(begin: datetime, end: datetime) -> timedelta:
 
 
 def count_from(
-    begin: datetime, end: datetime, logs: Sequence[Log], matching: Filter
+    begin: datetime, step: timedelta, logs: Sequence[Log], matching: Filter
 ) -> tuple[Levels, datetime | None, bool]:
     """Count the records of each log from `begin` on. Returns also what `Histogram` calls `reached` and `complete`."""
-    matching, step, zone = replace(matching, since=begin), choose_step(begin, end), timezone.get_current_timezone()
+    matching, zone = replace(matching, since=begin), timezone.get_current_timezone()
     levels: Levels = {}
     reached: datetime | None = None
     complete = True
@@ -160,13 +164,13 @@ def count_from(
             levels.setdefault(when, Counter()).update(found)
         if not counts.complete:
             complete = False
-            reached = max(filter(None, (reached, min(counts.levels, default=end))))
+            # Of the oldest bar only a part is counted, so that it is left out if there are others.
+            reached = max(filter(None, (reached, *sorted(counts.levels)[:2])), default=None)
     return levels, reached, complete
 
 
-def make_bars(levels: Levels, begin: datetime, end: datetime) -> list[Bar]:
+def make_bars(levels: Levels, begin: datetime, end: datetime, step: timedelta) -> list[Bar]:
     """Return the bars from `begin` to `end`."""
-    step = choose_step(begin, end)
     # On the wall's clock, as the reader counts: bars begin at midnight, also on the day when the clocks change.
     when = begin.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     when += (begin.replace(tzinfo=None) - when.replace(tzinfo=None)) // step * step

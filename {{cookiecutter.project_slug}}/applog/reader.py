@@ -312,7 +312,7 @@ def read_newer(
 def _read(  # noqa: PLR0913  what its two callers take
     logs: Sequence[Log], position: Position, count: int, matching: Filter, seconds: float, *, forwards: bool
 ) -> tuple[list[Record], Position, bool, bool]:
-    """Merge logs by time until there are `count` records or the time is over; one that stands in several counts once."""
+    """Merge logs by time until there are `count` records or the time is over. One in several counts once."""
     deadline = time.monotonic() + seconds
     reached, in_time = Position(position), True
     records: list[Record] = []

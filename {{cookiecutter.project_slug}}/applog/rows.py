@@ -1,7 +1,7 @@
 """Records as rows of the log's page: text that cannot hide or reorder anything, and links."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from textwrap import dedent
 
@@ -17,10 +17,9 @@ LEVELS = "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"
 
 @dataclass
 class Row:
-    """A record, the names of the logs that hold it, and the function that makes a query of other filters."""
+    """A record, and the function that makes a query of other filters."""
 
     record: Record
-    logs: list[str]
     link: Callable[..., str]
 
     @property
@@ -48,6 +47,11 @@ class Row:
     def logger(self) -> str:
         """The logger."""
         return printable(self.record.logger)
+
+    @property
+    def request_id(self) -> str:
+        """The request's id."""
+        return printable(self.record.request_id)
 
     @property
     def message(self) -> str:
@@ -105,17 +109,3 @@ class Row:
     def request_link(self) -> str:
         """The query for all records of the request, whichever log they are in."""
         return self.link(log="all", request=self.record.request_id)
-
-
-def make_rows(records: Iterable[Record], link: Callable[..., str]) -> list[Row]:
-    """Return the rows of records; one that stands in several logs is one row."""
-    rows: list[Row] = []
-    seen: dict[str, list[Row]] = {}
-    for record in records:
-        twins = seen.setdefault(record.raw, [])
-        if twin := next((row for row in twins if record.log not in row.logs), None):
-            twin.logs.append(record.log)
-        else:
-            rows.append(Row(record, [record.log], link))
-            twins.append(rows[-1])
-    return rows

@@ -22,7 +22,7 @@ from applog import histogram, security
 from applog.forms import LEVELS, LogForm
 from applog.project_logs import ProjectLog
 from applog.reader import Page, Position, read_newer, read_older
-from applog.rows import make_rows
+from applog.rows import Row
 from applog.terminal import show_size, show_time
 
 RECORDS = 100  # on a page
@@ -58,7 +58,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         context |= {
             "files": [describe_log(log) for log in form.logs.values()],
             "histogram": count(form),
-            "rows": make_rows(found.records, LogForm(QueryDict()).link),
+            "rows": [Row(record, LogForm(QueryDict()).link) for record in found.records],
             **links(request, form, found),
         }
     return TemplateResponse(request, "applog/log.html", context, status=200 if valid else 400)
@@ -160,7 +160,7 @@ def news(request: HttpRequest) -> HttpResponseBase:
         form.chosen, Position.parse(place), count=NEWS_RECORDS, matching=form.matching, seconds=NEWS_SECONDS
     )
     request.log_level = logging.NOTSET  # type: ignore[attr-defined]
-    rows = make_rows(found.records, LogForm(QueryDict()).link)
+    rows = [Row(record, LogForm(QueryDict()).link) for record in found.records]
     html = render_to_string("applog/log_rows.html", {"rows": rows})
     token = sign(request, query, found.newer)
     return JsonResponse({"count": len(rows), "rows": html, "token": token, "more": not found.exhausted})
@@ -189,8 +189,7 @@ def stream(request: HttpRequest, form: LogForm) -> Iterator[bytes]:
     while not exhausted:
         found = read_newer(form.chosen, position, count=DOWNLOAD_RECORDS, matching=form.matching, seconds=READ_SECONDS)
         position, exhausted = found.newer, found.exhausted
-        rows = make_rows(reversed(found.records), form.link)
-        yield "".join(f"{row.record.raw}\n" for row in rows).encode()
+        yield "".join(f"{record.raw}\n" for record in reversed(found.records)).encode()
         if not exhausted and time.monotonic() > deadline:
             there = request.build_absolute_uri(request.path + form.link(after=str(position)))
             yield f"[Not complete: this takes longer than {DOWNLOAD_SECONDS:.0f} s. Go on at {there}]\n".encode()

@@ -23,7 +23,7 @@
             return SECOND;
         }
         if (isReading()) {
-            say('Paused while you read. It goes on at the top of the list, with everything closed.');
+            say('Paused while you read. Go to the top of the list and close what is open to go on.');
             return SECOND;
         }
         const response = await fetch(`${status.dataset.url}?token=${encodeURIComponent(token)}`, {redirect: 'error'});
