@@ -78,6 +78,11 @@ def bake(cookies):
     return generate
 
 
+def copy_template(folder):
+    """Copy this repository, without what tools have left in it."""
+    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".venv", ".git", "*_cache", "__pycache__"))
+
+
 def run(*command, cwd, env=None, **options):
     """Run a command, let the test fail with its output when it fails, and return what it printed."""
     done = subprocess.run(

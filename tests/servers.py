@@ -9,6 +9,9 @@ import time
 import urllib.error
 import urllib.request
 
+# The environment of a server in production.
+PRODUCTION = {"DEBUG": "false", "SECRET_KEY": "k3Yz" * 8 + "0123456789abcdefghij", "ALLOWED_HOSTS": "localhost"}
+
 
 def free_port():
     """Return a port that nobody listens on."""

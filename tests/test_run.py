@@ -6,9 +6,7 @@ import subprocess
 
 import pytest
 from conftest import name_of, pairwise, run
-from servers import fetch, wait_for
-
-PRODUCTION = {"DEBUG": "false", "SECRET_KEY": "k3Yz" * 8 + "0123456789abcdefghij", "ALLOWED_HOSTS": "localhost"}
+from servers import PRODUCTION, fetch, wait_for
 
 
 @pytest.mark.parametrize("answers", pairwise(), ids=name_of)

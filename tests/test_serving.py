@@ -15,8 +15,7 @@ from collections import Counter
 
 import pytest
 from conftest import run, windows
-from servers import Server, fetch, stop, wait_for
-from test_run import PRODUCTION
+from servers import PRODUCTION, Server, fetch, stop, wait_for
 
 unix = pytest.mark.skipif(os.name == "nt", reason="gunicorn does not run on Windows")
 REQUESTS = 10_000
