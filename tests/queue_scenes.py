@@ -100,6 +100,25 @@ def write_and_be_terminated(log):
     time.sleep(30)
 
 
+def write_and_be_terminated_twice(log):
+    """Get SIGTERM again, as from a service manager that tells all processes, while the queue is written."""
+    start(log, 0.01)
+    write(0, RECORDS)
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(30)
+
+
+def write_on_while_the_disk_is_late(log):
+    """Go on when the disk has not taken in time what was queued at a fork, and end."""
+    start(log, 0.01)
+    queues.DRAIN_SECONDS = 0.1
+    write(0, RECORDS)
+    logging.root.handlers[0].flush()
+    queues.DRAIN_SECONDS = 30
+    write(RECORDS, 2 * RECORDS)
+
+
 def write_everything(log):
     """Write what differs between the thread that logs and the one that writes."""
     start(log)

@@ -50,7 +50,7 @@ def test_logrotate_loses_nothing(bake):
     storm.start(4)
     while any(process.poll() is None for process in storm.processes):
         run("logrotate", "--force", "--state", project.parent / "state", config, cwd=project)
-        time.sleep(0.3)
+        time.sleep(0.1)
     storm.wait()
     records = storm.assert_intact()
     rotations = len(storm.files()) - 1

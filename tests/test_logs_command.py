@@ -287,7 +287,7 @@ def test_a_log_is_followed_across_its_rotation_until_ctrl_c(terminal, project):
             file.write(text(0, f"before {number}"))
         log.rename(log.with_name(f"django.log.2026-02-0{number + 1}"))
         write(log, text(0, f"behind {number}"))
-        wait_for(lambda number=number: f"behind {number}" in following.read(), seconds=3)
+        wait_for(lambda number=number: f"behind {number}" in following.read())
     os.killpg(following.process.pid, signal.SIGINT)
     output = following.wait()
     assert following.process.returncode == 130

@@ -271,8 +271,8 @@ def test_a_collector_in_trouble_costs_one_warning(project, status, seconds, reas
     finally:
         if collector:
             collector.close()
-    assert slowest < 0.5
-    assert end < 3
+    assert slowest < 1.4  # a call that waits for the collector takes the 1.5 s of its timeout
+    assert end < 8  # with nothing but the timeout it would be one for each batch
     own = [line for line in console if "p0-0-" not in line]
     assert len(own) == 1, own
     assert "WARNING applog.otlp [-] Records do not reach the OpenTelemetry collector" in own[0]
@@ -290,7 +290,7 @@ def test_a_process_ends_in_time_whatever_its_collector_does(project):
         _, end, console = end_of(start_process(project, "p0", 1500, variables), project)
     finally:
         collector.close()
-    assert end < 3
+    assert end < 8
     [warning] = [line for line in console if "p0-0-" not in line]
     assert warning.endswith("The process ends before they are sent.")
 

@@ -49,8 +49,17 @@ def test_what_is_queued_is_written_at_the_exit_on_windows(log):
 @unix
 def test_what_is_queued_is_written_on_sigterm(log, python):
     """Without this, each `systemctl stop` costs records of a program that handles no signals."""
-    assert play(scenes.write_and_be_terminated, log, python, -signal.SIGTERM) == ("", "")
-    assert_each_once(log, range(scenes.RECORDS))
+    for scene in (scenes.write_and_be_terminated, scenes.write_and_be_terminated_twice):
+        log = log.with_name(f"{scene.__name__}.log")
+        assert play(scene, log, python, -signal.SIGTERM) == ("", "")
+        assert_each_once(log, range(scenes.RECORDS))
+
+
+def test_a_disk_that_is_late_costs_nothing(log, python):
+    """Without this, a fork while the disk stalls loses what is logged from then on."""
+    _, errors = play(scenes.write_on_while_the_disk_is_late, log, python)
+    assert "the disk has not taken them" in errors
+    assert_each_once(log, range(2 * scenes.RECORDS))
 
 
 def test_a_record_is_what_it_was_when_it_was_made(log, python):

@@ -73,7 +73,7 @@ def check_security_log(**_: Any) -> list[CheckMessage]:
         return []
     while name:
         options = config.get("root", {}) if name == "root" else config.get("loggers", {}).get(name, {})
-        if "security_file" in _with_targets(options.get("handlers", []), config["handlers"]):
+        if "security_file" in _with_targets(options.get("handlers", []), config.get("handlers", {})):
             return []
         above = name.rpartition(".")[0] or "root"
         name = above if name != "root" and options.get("propagate", True) else ""
@@ -90,7 +90,7 @@ def used_handlers(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
     """Yield name and options of each handler of LOGGING that a logger, or another handler, hands records to."""
     loggers = [config.get("root", {}), *config.get("loggers", {}).values()]
     named = [name for logger in loggers for name in logger.get("handlers", [])]
-    for name in _with_targets(named, config["handlers"]):
+    for name in _with_targets(named, config.get("handlers", {})):
         yield name, config["handlers"][name]
 
 

@@ -16,6 +16,7 @@ from typing import NoReturn
 WINDOWS = sys.platform == "win32"
 HELD_SECONDS = 0.02
 GIVE_UP_SECONDS = 10.0
+SHARING_VIOLATION = 32  # of Windows
 TAKEN = {errno.EACCES, errno.EAGAIN, errno.EDEADLK, 0}  # 0: what Wine says
 
 if sys.platform == "win32":
@@ -80,11 +81,12 @@ def find_problem(folder: str | os.PathLike[str], *names: str) -> OSError | None:
         os.makedirs(folder, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-        for name in names:
+        for name in (*names, *(f".{name}.lock" for name in names)):
             if os.path.exists(path := os.path.join(folder, name)):
                 open_to_append(path).close()
     except OSError as error:
-        return error
+        # What another program has open now it will close; the handlers wait for that.
+        return None if getattr(error, "winerror", None) == SHARING_VIOLATION else error
     return None
 
 

@@ -51,7 +51,7 @@ def escape(text: str) -> str:
 def message_of(record: logging.LogRecord) -> str:
     """Return the record's message, in which secrets in mappings among its arguments are replaced.
 
-    Raises whatever the arguments' own formatting raises, as `LogRecord.getMessage` does.
+    Arguments that do not fit stand behind it: the standard library would print them, and lose the record.
     """
     message, arguments = record.msg, record.args
     if type(message) is not str:
@@ -62,27 +62,30 @@ def message_of(record: logging.LogRecord) -> str:
         if type(argument) not in _SCALARS:
             arguments = redact(arguments)
             break
-    return message % arguments
+    try:
+        return message % arguments
+    except Exception as error:  # noqa: BLE001  whatever an argument's own methods raise
+        return f"{message} {plain(arguments)} ({name_of(type(error))})"
 
 
 def plain(value: Any, parents: tuple[int, ...] = ()) -> Any:  # noqa: PLR0911  a type each
     """Return `value`, without secrets, as any parser of JSON takes it: no NaN, cycle, lone surrogate, object's repr."""
-    match value:
-        case None | bool():
-            return value
-        case Enum():
-            return plain(value.value, parents)
-        case str():
-            return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
-        case int():
-            return int(value) if -_MAX_INT <= value < _MAX_INT else hex(value)
-        case float():
-            return float(value) if math.isfinite(value) else str(float(value))
-        case bytes() | bytearray():
-            return value.decode("utf-8", "backslashreplace")
-        case datetime.date() | datetime.time():
-            return value.isoformat()
     with suppress(Exception):  # of an object's own methods
+        match value:
+            case None | bool():
+                return value
+            case Enum():
+                return plain(value.value, parents)
+            case str():
+                return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+            case int():
+                return int(value) if -_MAX_INT <= value < _MAX_INT else hex(value)
+            case float():
+                return float(value) if math.isfinite(value) else str(float(value))
+            case bytes() | bytearray():
+                return value.decode("utf-8", "backslashreplace")
+            case datetime.date() | datetime.time():
+                return value.isoformat()
         if isinstance(value, (Mapping, Sequence, Set)):
             return _plain_items(value, parents)
         if isinstance(value, _TEXTUAL):
@@ -142,7 +145,7 @@ def traceback_of(record: logging.LogRecord) -> str:
             seen.add(id(error))
             with suppress(Exception):  # of its __str__
                 if "\n" in (said := str(error)):
-                    text = text.replace(said, said.replace("\n", "\\n"))
+                    text = text.replace(f": {said}", f": {said}".replace("\n", "\\n"))
             error = error.__cause__ or error.__context__
         record.exc_text = text
     return record.exc_text or ""
@@ -208,6 +211,13 @@ class TextFormatter(logging.Formatter):
 class JsonFormatter(BaseJsonFormatter):
     """Writes a record as a JSON object in one line of ASCII, which any parser of JSON takes."""
 
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        if record.args and not isinstance(record.msg, Mapping):
+            record = copy.copy(record)
+            record.msg, record.args = message_of(record), None
+        return super().format(record)
+
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, _: dict[str, Any]) -> None:
         """Fill the object."""
         stamp(record)
@@ -221,5 +231,5 @@ class JsonFormatter(BaseJsonFormatter):
             "service.name": settings.SERVICE_NAME,
             "process.pid": record.process,
         }
-        log_data |= {key: vars(record)[key] for key in ("trace_id", "span_id") if key in vars(record)}
+        log_data |= dict(plain({key: vars(record)[key] for key in ("trace_id", "span_id") if key in vars(record)}))
         log_data |= {f"extra.{key}" if key in log_data else key: item for key, item in attributes(record).items()}

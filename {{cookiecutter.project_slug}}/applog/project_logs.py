@@ -82,6 +82,6 @@ class ProjectLog(Log):
 
 def project_logs() -> dict[str, ProjectLog]:
     """Return the project's logs by name: "django" and "security", unless settings say otherwise."""
-    handlers = settings.LOGGING["handlers"]
+    handlers = settings.LOGGING.get("handlers", {})
     logs = (ProjectLog(handlers[name]) for name in HANDLERS if "filename" in handlers.get(name, ()))
     return {log.name: log for log in logs}

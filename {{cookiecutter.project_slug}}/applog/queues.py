@@ -58,6 +58,8 @@ class FileQueueHandler(QueueHandler):
     def __init__(self, target: logging.FileHandler) -> None:
         super().__init__(queue.SimpleQueue())
         self.target, self.listener = target, None
+        self._finalizer: Any = None
+        self._ending: list[_Listener] = []  # threads that still write what was queued
         self.setLevel(target.level)
         self.setFormatter(target.formatter)
         self.filters, target.filters = target.filters, []
@@ -94,22 +96,28 @@ class FileQueueHandler(QueueHandler):
                 return False
             self.listener = listener
             # Children of multiprocessing end without atexit.
-            if multiprocessing := sys.modules.get("multiprocessing.util"):
-                multiprocessing.Finalize(None, self.stop, exitpriority=0)
+            if not self._finalizer and (multiprocessing := sys.modules.get("multiprocessing.util")):
+                self._finalizer = multiprocessing.Finalize(None, self.stop, exitpriority=0)
         return True
 
     def stop(self) -> None:
         """Write what is queued, for up to DRAIN_SECONDS, and end the thread. The next record starts another one."""
         with self.lock:
             if self.listener and not self.listener.is_current_thread():
-                listener, self.listener = self.listener, None
-                if not listener.drain():
-                    left = self.queue.qsize()
-                    self._reports.lost(TimeoutError(f"the disk has not taken them in {DRAIN_SECONDS:.0f} s"), left)
+                # Noted first: a signal handler may come here while this waits. The next thread gets a queue of its own:
+                # one that is late would take its records, or leave it the sentinel.
+                self._ending.append(self.listener)
+                self.listener, self.queue = None, queue.SimpleQueue()
+            late = [listener for listener in self._ending if not (listener.is_current_thread() or listener.drain())]
+            self._ending = [listener for listener in self._ending if listener in late or listener.is_current_thread()]
+            if late:
+                left = sum(listener.queue.qsize() for listener in late)
+                self._reports.lost(TimeoutError(f"the disk has not taken them in {DRAIN_SECONDS:.0f} s"), left)
 
     def forget(self) -> None:
         """Begin anew in a forked child, where the threads, and perhaps the queue's lock, stayed with the parent."""
-        self.queue, self.listener = queue.SimpleQueue(), None
+        self.queue, self.listener, self._ending = queue.SimpleQueue(), None, []
+        self._finalizer = None  # multiprocessing clears its own in a child
 
     def flush(self) -> None:
         """Write what is queued."""
@@ -122,6 +130,8 @@ class FileQueueHandler(QueueHandler):
 
 
 class _Listener(QueueListener):
+    queue: "queue.SimpleQueue[Any]"
+
     def handle(self, record: logging.LogRecord) -> None:
         try:
             super().handle(record)
@@ -154,6 +164,7 @@ def _forget_all() -> None:
 
 def _drain_and_terminate(number: int, _frame: FrameType | None) -> None:
     """Do what no atexit function can, as SIGTERM ends a process without them."""
+    signal.signal(number, signal.SIG_IGN)  # a service manager and the parent process may both ask for it
     _stop_all()
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)

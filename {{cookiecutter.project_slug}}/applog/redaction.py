@@ -10,8 +10,11 @@ MAX_DEPTH = 12  # deeper values, and those that contain themselves, are left out
 OMITTED = "..."
 
 # Parts of a key that say it whatever stands beside them, and words that say it only as a whole: an author is none.
-_PART = re.compile(r"passw|passphrase|passcode|secret|token|cookie|authorization|credential|apikey|sessionid|csrf|jwt")
-_WORD = re.compile(r"(?<![a-z])(pass|pwd|auth|bearer|otp|pin|sid|session|signature|keys?)(?![a-z])")
+_PART = re.compile(
+    r"passw|passphrase|passcode|secret|token|cookie|authorization|credential|csrf|jwt"
+    r"|(api|private|access|encryption|account|ssh)key|sess(ion)?_?id"
+)
+_WORD = re.compile(r"(?<![a-z])(pass|pwd|auth|bearer|[th]?otp|pin|sid|session|signature|keys?)(?![a-z])")
 _HARMLESS = re.compile(r"(primary|foreign|public|sort|cache)_?keys?")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 

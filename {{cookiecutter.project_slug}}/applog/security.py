@@ -82,7 +82,7 @@ def saved(instance: Any, using: str, created: bool, update_fields: Iterable[str]
         record_change("user_created", f"{who}, {changes}", using)
         return
     # When somebody signs in Django hashes the same password anew where the hasher was changed, and saves only that.
-    rehashed = set(update_fields or ()) == {"password"} and getattr(instance, "_password", None) is None
+    rehashed = set(update_fields or ()) == {"password"} and vars(instance).get("_password", "") is None
     if now.get("password") != before.get("password") and not rehashed:
         record_change("authn_password_change", who, using, logging.INFO)
     if changes:

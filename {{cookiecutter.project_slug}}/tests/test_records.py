@@ -7,6 +7,7 @@ import re
 import sys
 from collections import deque
 from collections.abc import Iterator
+from datetime import datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from io import StringIO
 from typing import Any
@@ -153,12 +154,12 @@ def test_nothing_that_is_logged_forges_a_line(log: Log) -> None:
     assert second["logger"] == rf"a {ESCAPED}".replace(" ", r"\x20")
 
 
-def fail() -> None:
+def fail(text: str = FORGED) -> None:
     """Raise an error that another one caused."""
     try:
         dict[int, int]().pop(1)
     except KeyError as error:
-        raise ValueError(FORGED) from error
+        raise ValueError(text) from error
 
 
 def test_a_traceback_is_kept_and_told_from_records(log: Log) -> None:
@@ -175,6 +176,15 @@ def test_a_traceback_is_kept_and_told_from_records(log: Log) -> None:
     assert "    Stack (most recent call last):" in below
 
 
+def test_an_error_that_says_nothing_but_a_line_end_keeps_its_traceback(log: Log) -> None:
+    """All of it in one line is hard to read."""
+    try:
+        fail("\n")
+    except ValueError:
+        logger.exception("failed")
+    assert log.lines()[1] == "    Traceback (most recent call last):"
+
+
 CYCLE: dict[str, Any] = {}
 CYCLE["again"] = CYCLE
 
@@ -184,6 +194,20 @@ class Thing:
 
     def __repr__(self) -> str:
         return "hidden"
+
+
+class Nowhere(tzinfo):
+    """A time zone that does not know where it is."""
+
+    def utcoffset(self, _: datetime | None) -> timedelta:
+        """Fail."""
+        raise LookupError
+
+    dst = utcoffset
+
+    def tzname(self, _: datetime | None) -> str:
+        """Fail."""
+        raise LookupError
 
 
 @as_json
@@ -199,9 +223,10 @@ class Thing:
         ({(1, 2): {"inner": None}}, {"[1, 2]": {"inner": None}}),
         (Thing(), f"{__name__}.Thing"),
         (Decimal("1.10"), "1.10"),
+        (time(12, tzinfo=Nowhere()), "datetime.time"),
         ("é" * 1_000_000, "é" * 1_000_000),
     ],
-    ids=["bytes", "nan", "inf", "cycle", "surrogate", "huge", "keys", "object", "decimal", "megabyte"],
+    ids=["bytes", "nan", "inf", "cycle", "surrogate", "huge", "keys", "object", "decimal", "time", "megabyte"],
 )
 def test_whatever_is_logged_is_json(log: Log, value: object, expected: object) -> None:
     """A line that does not parse is one that no collector takes, and often stops it."""
@@ -210,6 +235,24 @@ def test_whatever_is_logged_is_json(log: Log, value: object, expected: object) -
     assert record["value"] == expected
     assert (record["level"], record["extra.level"]) == ("INFO", "mine")
     assert log.getvalue().isascii()
+
+
+@as_json
+@pytest.mark.parametrize("value", [float("nan"), Thing(), {"password": "hidden"}, CYCLE])
+def test_trace_ids_are_whatever_a_library_puts_there(log: Log, value: object) -> None:
+    """They come as extra fields too, and must neither break the line nor tell a secret."""
+    logger.info("traced", extra={"trace_id": value, "span_id": value})
+    assert len(log.records()) == 1
+    assert "hidden" not in log.getvalue()
+
+
+@pytest.mark.parametrize("formatter", [TextFormatter, JsonFormatter])
+def test_arguments_that_do_not_fit_cost_no_record_and_no_secret(formatter: type[logging.Formatter]) -> None:
+    """A mistake in a call for the log shows up on the day when the record is needed."""
+    record = logger.makeRecord("shop", logging.INFO, "", 0, "%d items", ({"password": "s3cret"},), None)
+    line = formatter().format(record)
+    assert "%d items" in line
+    assert "s3cret" not in line
 
 
 @as_json
