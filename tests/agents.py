@@ -2,26 +2,18 @@
 
 import json
 import socketserver
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from servers import InBackground
 
-class Elasticsearch(ThreadingHTTPServer):
+
+class Elasticsearch(InBackground, ThreadingHTTPServer):
     """Takes documents by the bulk interface."""
 
-    daemon_threads = True
-
     def __init__(self):
-        """Listen on a free port, until `close`."""
-        super().__init__(("127.0.0.1", 0), BulkRequest)
+        """Listen."""
         self.documents = []
-        self.port = self.server_address[1]
-        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
-
-    def close(self):
-        """End."""
-        self.shutdown()
-        self.server_close()
+        super().__init__(BulkRequest)
 
 
 class BulkRequest(BaseHTTPRequestHandler):
@@ -57,22 +49,13 @@ class BulkRequest(BaseHTTPRequestHandler):
         """Print nothing."""
 
 
-class Graylog(socketserver.ThreadingTCPServer):
+class Graylog(InBackground, socketserver.ThreadingTCPServer):
     """Takes messages of GELF by TCP, each of which ends with a zero byte."""
 
-    daemon_threads = True
-
     def __init__(self):
-        """Listen on a free port, until `close`."""
-        super().__init__(("127.0.0.1", 0), GelfConnection)
+        """Listen."""
         self.messages = []
-        self.port = self.server_address[1]
-        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
-
-    def close(self):
-        """End."""
-        self.shutdown()
-        self.server_close()
+        super().__init__(GelfConnection)
 
 
 class GelfConnection(socketserver.StreamRequestHandler):

@@ -1,5 +1,6 @@
 """What several tests share: the template's choices, a bake, an environment to run it in, a PostgreSQL server."""
 
+import ast
 import itertools
 import json
 import logging
@@ -10,20 +11,25 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import storm
+import yaml
 from filelock import FileLock
-from servers import fetch, free_port, wait_for
+from servers import Server, free_port, wait_for
 
 ROOT = Path(__file__).resolve().parent.parent
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 CHOICES = {key: value for key, value in QUESTIONS.items() if isinstance(value, list) and not key.startswith("_")}
 COMBINATIONS = [dict(zip(CHOICES, values, strict=True)) for values in itertools.product(*CHOICES.values())]
 OLDEST_PYTHON = {"5.2": (3, 11), "6.1": (3, 12)}
+PARSERS = {".toml": tomllib.loads, ".yaml": yaml.safe_load, ".yml": yaml.safe_load, ".py": ast.parse}
+WINDOWS_PYTHON = os.environ.get("WINDOWS_PYTHON") or (sys.executable if os.name == "nt" else None)
+windows = pytest.mark.skipif(not WINDOWS_PYTHON, reason="WINDOWS_PYTHON does not name a Python for Windows")
 
 
 def pairwise():
@@ -72,6 +78,11 @@ def bake(cookies):
     return generate
 
 
+def copy_template(folder):
+    """Copy this repository, without what tools have left in it."""
+    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".venv", ".git", "*_cache", "__pycache__"))
+
+
 def run(*command, cwd, env=None, **options):
     """Run a command, let the test fail with its output when it fails, and return what it printed."""
     done = subprocess.run(
@@ -102,6 +113,11 @@ def python_for(django_version):
     return found.stdout.strip() or None
 
 
+def python_in(folder):
+    """Return the Python of a virtual environment."""
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory, worker_id):
     """Return a folder that all workers of this run share."""
@@ -125,9 +141,15 @@ def environment(cookies_session, shared_folder):
                 run("uv", "sync", "--quiet", "--all-groups", "--python", python, cwd=project)
                 # Renamed only when it is whole; its Python finds its packages from wherever it lies.
                 (project / ".venv").rename(folder)
-        return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        return python_in(folder)
 
     return make
+
+
+@pytest.fixture
+def windows_python(environment):
+    """Return a Python for Windows that has what a generated project needs."""
+    return environment("5.2") if os.name == "nt" else WINDOWS_PYTHON
 
 
 @pytest.fixture(scope="session")
@@ -136,7 +158,7 @@ def tools(shared_folder):
 
     def install(*packages):
         folder = shared_folder / f"tools-{packages[0]}"
-        python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        python = python_in(folder)
         with FileLock(f"{folder}.lock"):
             if not (folder / "complete").exists():
                 run("uv", "venv", "--quiet", "--clear", "--python", sys.executable, folder, cwd=shared_folder)
@@ -211,34 +233,19 @@ def started_servers():
     servers = []
 
     def start(python, project, env=None, server="runserver"):
-        port = free_port()
-        console = project.parent / "console.txt"
         commands = {
-            "runserver": [python, project / "manage.py", "runserver", "--noreload", str(port)],
-            "gunicorn": [python, "-m", "gunicorn", "config.wsgi", "--chdir", project, "--bind", f"127.0.0.1:{port}"],
+            "runserver": [python, project / "manage.py", "runserver", "--noreload", "127.0.0.1:8000"],
+            "gunicorn": [python, "-m", "gunicorn", "config.wsgi", "--chdir", project, "--bind", "127.0.0.1:8000"],
         }
-        with console.open("w", encoding="utf-8") as output:
-            server = subprocess.Popen(
-                commands[server],
-                cwd=project.parent, stdout=output, stderr=output,
-                env={**os.environ, **(env or {}), "PYTHONUTF8": "1"},
-            )  # fmt: skip
-        servers.append(server)
-        address = f"http://127.0.0.1:{port}"
-
-        def answers():
-            assert server.poll() is None, console.read_text(encoding="utf-8")
-            return fetch(f"{address}/health/")[0] == 200
-
-        wait_for(answers)
-        return address, console
+        servers.append(Server(commands[server], project, env or {}, cwd=project.parent))
+        servers[-1].wait()
+        return servers[-1].address, servers[-1].console
 
     try:
         yield start
     finally:
         for server in servers:
-            server.send_signal(signal.SIGTERM)
-            server.wait()
+            server.terminate()
 
 
 @pytest.fixture

@@ -1,12 +1,16 @@
-"""Servers that tests start: a port, the wait, a page, the end."""
+"""Servers that tests start or are: a port, the wait, a page, the end."""
 
 import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
+
+# The environment of a server in production.
+PRODUCTION = {"DEBUG": "false", "SECRET_KEY": "k3Yz" * 8 + "0123456789abcdefghij", "ALLOWED_HOSTS": "localhost"}
 
 
 def free_port():
@@ -30,10 +34,12 @@ def wait_for(condition, seconds=60):
         time.sleep(0.1)
 
 
-def fetch(url):
-    """Return the status and the body of a page, whatever the status."""
+def fetch(url, **headers):
+    """Return the status and the body of a page, whatever the status; `Host` or `X_Request_ID`, say, are headers."""
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310  our own server
     try:
-        with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310  our own server
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -49,3 +55,55 @@ def stop(server):
     else:
         os.killpg(server.pid, signal.SIGKILL)
     server.wait(20)
+
+
+class Server:
+    """A project's web server, in a session of its own; the file `console` has what it prints."""
+
+    def __init__(self, command, project, env, cwd=None):
+        """Start it, in the project's folder or in `cwd`, at a free port instead of the command's 127.0.0.1:8000."""
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.console = project.parent / f"{project.name}.txt"
+        with self.console.open("w", encoding="utf-8") as output:
+            self.process = subprocess.Popen(
+                [str(part).replace("127.0.0.1:8000", f"127.0.0.1:{self.port}") for part in command],
+                cwd=cwd or project, env={**os.environ, "PYTHONUTF8": "1", **env},
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+            )  # fmt: skip
+
+    def text(self):
+        """Return what it printed."""
+        return self.console.read_text(encoding="utf-8", errors="replace")
+
+    def wait(self):
+        """Wait until it answers."""
+
+        def answers():
+            assert self.process.poll() is None, self.text()
+            return fetch(f"{self.address}/health/")[0] == 200
+
+        wait_for(answers)
+        return self
+
+    def terminate(self):
+        """Stop it as systemd does, and return its status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+
+class InBackground:
+    """Makes a server of `socketserver` one that serves in a thread of this process, until `close`."""
+
+    daemon_threads = True
+
+    def __init__(self, handler, port=0):
+        """Listen on `port`, by default a free one."""
+        super().__init__(("127.0.0.1", port), handler)
+        self.port = self.server_address[1]
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self):
+        """End."""
+        self.shutdown()
+        self.server_close()

@@ -1,6 +1,5 @@
 """Any answers: refused with one sentence and nothing left, or a project whose files parse and whose check passes."""
 
-import ast
 import contextlib
 import io
 import os
@@ -10,8 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import yaml
-from conftest import CHOICES, ROOT
+from conftest import CHOICES, PARSERS, ROOT
 from cookiecutter.exceptions import FailedHookException
 from cookiecutter.main import cookiecutter
 from hypothesis import HealthCheck, event, given, settings
@@ -26,7 +24,6 @@ settings.register_profile("default", max_examples=EXAMPLES, deadline=None, suppr
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=EXAMPLES * 20)
 settings.load_profile("default")
 
-PARSERS = {".toml": tomllib.loads, ".yaml": yaml.safe_load, ".yml": yaml.safe_load, ".py": ast.parse}
 ANY = st.text(st.characters(), max_size=60)  # surrogates and control characters too
 PLAIN = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=60)
 FREE = st.one_of(PLAIN, PLAIN, PLAIN, ANY)

@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from conftest import CHOICES, run
+from conftest import CHOICES, python_in, run
 from storm import Storm
 
 
@@ -81,7 +81,7 @@ def test_the_oldest_packages_that_are_allowed_work(bake):
     project = bake()
     sync = ["uv", "sync", "--quiet", "--all-groups", "--resolution", "lowest-direct", "--python", sys.executable]
     run(*sync, cwd=project, env={"VIRTUAL_ENV": ""})
-    python = project / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    python = python_in(project / ".venv")
     run(python, "manage.py", "migrate", "--verbosity", "0", cwd=project)
     run(python, "-m", "pytest", "tests/test_site.py", "tests/test_handlers.py", cwd=project)
     if os.name != "nt":

@@ -5,19 +5,17 @@ that Python too.
 """
 
 import json
-import os
 import subprocess
-import sys
 import time
 
 import handler_scenes as scenes
 import pytest
+from conftest import WINDOWS_PYTHON, windows
 from handler_support import KINDS, SIZES, command, own_files, play
-from servers import fetch, free_port, stop, wait_for
+from servers import Server, fetch, stop, wait_for
 from storm import SECONDS_SUFFIX, Storm
 
-WINDOWS_PYTHON = os.environ.get("WINDOWS_PYTHON") or (sys.executable if sys.platform == "win32" else None)
-pytestmark = pytest.mark.skipif(not WINDOWS_PYTHON, reason="WINDOWS_PYTHON does not name a Python for Windows")
+pytestmark = windows
 PYTHON = [WINDOWS_PYTHON, "-X", "dev"]
 
 
@@ -170,30 +168,22 @@ REQUESTS = range(60)
 def serve(python, project, package):
     """Run 60 requests, with an autoreload in the middle; return what was rotated and lost, and the tracebacks."""
     (project / "config" / "tiny.py").write_text(TINY.lstrip(), encoding="utf-8")
-    views = project / "config" / "views.py"
-    console = project.parent / f"{package}.txt"
-    port = free_port()
-    env = {"DJANGO_SETTINGS_MODULE": "config.tiny", "HANDLERS": package, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
-    with console.open("ab") as output:
-        server = subprocess.Popen(
-            [python, "manage.py", "runserver", str(port)],
-            cwd=project, env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            start_new_session=True,
-        )  # fmt: skip
-        try:
-            for number in REQUESTS:
-                if number == len(REQUESTS) // 2:
-                    views.touch()
-                    wait_for(lambda: "changed, reloading." in console.read_text(encoding="utf-8", errors="replace"))
-                wait_for(lambda number=number: fetch(f"http://127.0.0.1:{port}/?n{number}n")[0] == 200)
-                time.sleep(0.1)
-        finally:
-            stop(server)
+    env = {"DJANGO_SETTINGS_MODULE": "config.tiny", "HANDLERS": package, "PYTHONUNBUFFERED": "1"}
+    server = Server([python, "manage.py", "runserver", "127.0.0.1:8000"], project, env)
+    try:
+        for number in REQUESTS:
+            if number == len(REQUESTS) // 2:
+                (project / "config" / "views.py").touch()
+                wait_for(lambda: "changed, reloading." in server.text())
+            wait_for(lambda number=number: fetch(f"{server.address}/?n{number}n")[0] == 200)
+            time.sleep(0.1)
+    finally:
+        stop(server.process)
     text = {kind: "".join(map(read, (project / "logs").glob(f"{kind}.log*"))) for kind in ("size", "time")}
     return {
         "rotations": {kind: len(list((project / "logs").glob(f"{kind}.log.*"))) for kind in text},
         "lost": {kind: sum(f"/?n{number}n " not in text[kind] for number in REQUESTS) for kind in text},
-        "tracebacks": console.read_text(encoding="utf-8", errors="replace").count("Traceback"),
+        "tracebacks": server.text().count("Traceback"),
     }
 
 
@@ -202,12 +192,11 @@ def read(path):
     return path.read_text(encoding="utf-8", errors="replace")
 
 
-def test_runserver_rotates_without_an_error(bake, environment):
+def test_runserver_rotates_without_an_error(bake, windows_python):
     """Without this, the console of each developer on Windows fills with PermissionError."""
-    python = environment("5.2") if os.name == "nt" else WINDOWS_PYTHON
-    ours = serve(python, bake(project_name="Ours"), "applog.handlers")
+    ours = serve(windows_python, bake(project_name="Ours"), "applog.handlers")
     print("shared handlers:  ", ours)
-    print("standard library: ", serve(python, bake(project_name="Theirs"), "logging.handlers"))
+    print("standard library: ", serve(windows_python, bake(project_name="Theirs"), "logging.handlers"))
     assert ours["tracebacks"] == 0
     assert ours["lost"] == {"size": 0, "time": 0}
     assert ours["rotations"]["size"] >= 5

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, run
+from conftest import ROOT, copy_template, run
 
 POST_HOOK = ROOT / "hooks" / "post_gen_project.py"
 HOOK = runpy.run_path(str(POST_HOOK))
@@ -131,7 +131,7 @@ def test_the_printed_commands_work_from_any_path(tmp_path, environment):
 def test_a_generation_that_fails_half_way_leaves_nothing(tmp_path):
     """Half a project looks like a whole one until the day it matters."""
     template = tmp_path / "template"
-    shutil.copytree(ROOT, template, ignore=shutil.ignore_patterns(".venv", ".git", "*_cache", "__pycache__"))
+    copy_template(template)
     (template / "{{cookiecutter.project_slug}}" / "logs").write_text("where the folder should be", encoding="utf-8")
     out = tmp_path / "out"
     done = subprocess.run(

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import tomllib
 
 import pytest
 from conftest import CHOICES, ROOT, run
@@ -75,7 +76,7 @@ assert Client().get("/nowhere").headers["X-Request-ID"]
     assert "hello" not in text["security"]
 
 
-def test_what_is_brought_is_the_template_s_own(started):
+def test_what_is_brought_is_the_template_s_own(started, bake):
     """Two copies of the handlers would soon be two different ones."""
     bring(started)
     source = ROOT / "{{cookiecutter.project_slug}}" / "applog"
@@ -84,6 +85,9 @@ def test_what_is_brought_is_the_template_s_own(started):
             assert (started / "applog" / path.relative_to(source)).read_bytes() == path.read_bytes()
     settings = (started / "applog" / "settings.py").read_text(encoding="utf-8")
     assert "cookiecutter" not in settings
+    wanted = tomllib.loads((bake() / "pyproject.toml").read_text(encoding="utf-8"))
+    readme = (started / "applog" / "README.md").read_text(encoding="utf-8")
+    assert all(requirement in readme for requirement in wanted["dependency-groups"]["otlp"])
     assert 'default="mine"' in settings
     subprocess.run(["ruff", "check", "--isolated", "--select", "E,F,W", "--line-length", "120", "applog"],
                    cwd=started, check=True)  # fmt: skip

@@ -14,7 +14,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import run
+from conftest import run, windows
 from reader_support import write
 from servers import wait_for
 
@@ -338,14 +338,10 @@ def test_a_console_with_a_legacy_code_page_shows_what_it_can(project, environmen
         done.stdout.decode(encoding)
 
 
-WINDOWS_PYTHON = os.environ.get("WINDOWS_PYTHON") or (sys.executable if os.name == "nt" else None)
-
-
-@pytest.mark.skipif(not WINDOWS_PYTHON, reason="WINDOWS_PYTHON does not name a Python for Windows")
-def test_the_command_works_on_windows(project, environment):
+@windows
+def test_the_command_works_on_windows(project, windows_python):
     """There it replaces Get-Content and Get-ChildItem, and a log that it holds could not rotate."""
-    python = environment("5.2") if os.name == "nt" else WINDOWS_PYTHON
-    manage = [python, "manage.py"]
+    manage = [windows_python, "manage.py"]
     console = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "cp437"}
     assert_harmless(run(*manage, "logs", cwd=project, env=console, errors="replace"))
     commands = [["list"], ["stats"], ["--json"], ["clear", "--older-than", "30d", "--delete", "--no-input"]]

@@ -4,16 +4,14 @@ import base64
 import json
 import os
 import subprocess
-import threading
 import time
-import urllib.request
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from conftest import run
-from servers import fetch, free_port, is_open, wait_for
+from servers import InBackground, fetch, free_port, is_open, wait_for
 
 PROCESS = Path(__file__).with_name("otlp_process.py")
 # urllib3 leaves the connections of a closed pool to the garbage collector.
@@ -62,22 +60,13 @@ def rotel(tools, start, test_agent):
     return f"http://127.0.0.1:{port}"
 
 
-class Collector(ThreadingHTTPServer):
+class Collector(InBackground, ThreadingHTTPServer):
     """A collector of this test's own, which answers each request with a status after some seconds."""
 
-    daemon_threads = True
-
     def __init__(self, port, status, seconds=0):
-        """Listen, until `close`."""
-        super().__init__(("127.0.0.1", port), Answer)
-        self.status, self.seconds = status, seconds
-        self.requests = 0
-        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
-
-    def close(self):
-        """End."""
-        self.shutdown()
-        self.server_close()
+        """Listen."""
+        self.status, self.seconds, self.requests = status, seconds, 0
+        super().__init__(Answer, port)
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -207,8 +196,7 @@ def test_a_record_says_which_request_it_belongs_to(project, test_agent, start):
     }
     start([*server, f"--bind=127.0.0.1:{port}"], port, **variables)
     for number in range(20):
-        request = urllib.request.Request(f"http://127.0.0.1:{port}/order/", headers={"X-Request-ID": f"r{number}"})
-        assert fetch(request) == (200, "ordered")
+        assert fetch(f"http://127.0.0.1:{port}/order/", X_Request_ID=f"r{number}") == (200, "ordered")
 
     def orders():
         return [(resource, record) for resource, record in received(test_agent) if "order {" in str(record["body"])]
@@ -230,6 +218,28 @@ def test_a_record_says_which_request_it_belongs_to(project, test_agent, start):
     assert attributes["exception.type"] == "ValueError"
     assert attributes["exception.message"] == "out of stock"
     assert attributes["exception.stacktrace"].startswith("Traceback (most recent call last):")
+
+
+IN_A_SPAN = """
+import logging
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+
+trace.set_tracer_provider(TracerProvider())
+with trace.get_tracer("shop").start_as_current_span("order") as span:
+    context = span.get_span_context()
+    logging.getLogger("shop").info("%032x %016x", context.trace_id, context.span_id)
+logging.getLogger("shop").info("outside")
+"""
+
+
+def test_a_record_in_a_file_knows_its_trace(project):
+    """From a slow trace one wants to get to its records, and back, without a collector of logs too."""
+    folder, python = project
+    run(python, "manage.py", "shell", "-c", IN_A_SPAN, cwd=folder, env={"LOG_FORMAT": "json"})
+    inside, outside = map(json.loads, (folder / "logs" / "django.log").read_text("utf-8").splitlines())
+    assert f"{inside['trace_id']} {inside['span_id']}" == inside["message"]
+    assert "trace_id" not in outside
 
 
 def test_what_the_export_itself_logs_is_not_exported(project, test_agent):

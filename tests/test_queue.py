@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 import queue_scenes as scenes
-from conftest import python_for
+from conftest import WINDOWS_PYTHON, python_for, windows
 from handler_support import assert_each_once, text_of
-from test_handlers_windows import WINDOWS_PYTHON
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="fork and signals are of POSIX")
 
@@ -40,7 +39,7 @@ def test_what_is_queued_is_written_at_the_exit(log, python):
     assert_each_once(log, range(scenes.RECORDS + 1))
 
 
-@pytest.mark.skipif(not WINDOWS_PYTHON, reason="WINDOWS_PYTHON does not name a Python for Windows")
+@windows
 def test_what_is_queued_is_written_at_the_exit_on_windows(log):
     """The same, where files are written under a lock."""
     assert play(scenes.write_and_end, log, [WINDOWS_PYTHON]) == ("", "")

@@ -2,10 +2,9 @@
 
 import os
 import re
-import shutil
 import subprocess
 
-from conftest import QUESTIONS, ROOT
+from conftest import QUESTIONS, ROOT, copy_template
 from servers import fetch, free_port, stop, wait_for
 
 COMMANDS = re.findall(
@@ -17,7 +16,7 @@ def test_the_first_command_serves_a_project(tmp_path):
     """It is the first thing that anybody types."""
     [generate, _] = COMMANDS
     clone = tmp_path / "clone"
-    shutil.copytree(ROOT, clone, ignore=shutil.ignore_patterns(".venv", ".git", "*_cache", "__pycache__"))
+    copy_template(clone)
     port = free_port()
     log = tmp_path / "my_project" / "logs" / "django.log"
     # uv is here already, and another test may use port 8000.

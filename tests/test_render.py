@@ -1,15 +1,12 @@
 """What is generated: each combination of the choices, rendered and looked at without running it."""
 
 import ast
-import json
 import re
 import shutil
 import subprocess
-import tomllib
 
 import pytest
-import yaml
-from conftest import COMBINATIONS, ROOT, name_of
+from conftest import COMBINATIONS, PARSERS, QUESTIONS, ROOT, name_of
 
 EVERYWHERE = {
     ".editorconfig", ".env", ".env.example", ".gitattributes", ".gitignore", ".pre-commit-config.yaml", "LICENSE",
@@ -44,7 +41,6 @@ FILES_OF = {
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file#naming-conventions
 WINDOWS_HOSTILE = re.compile(r'[<>:"|?*\\]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
 UNRENDERED = re.compile(r"cookiecutter[.\[]|\{% (raw|endraw)|^\s*# % ", re.MULTILINE)
-PARSERS = {".toml": tomllib.loads, ".yaml": yaml.safe_load, ".yml": yaml.safe_load, ".py": ast.parse}
 
 
 def files_in(project):
@@ -111,6 +107,5 @@ def test_the_unrendered_project_is_python(tmp_path, bake):
 
 def test_each_question_has_a_prompt_for_people():
     """A question such as "containers" alone says nothing."""
-    questions = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
-    asked = {key for key in questions if not key.startswith("_")}
-    assert set(questions["__prompts__"]) == asked
+    asked = {key for key in QUESTIONS if not key.startswith("_")}
+    assert set(QUESTIONS["__prompts__"]) == asked

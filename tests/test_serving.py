@@ -14,18 +14,16 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 
 import pytest
-from conftest import run
-from servers import fetch, free_port, stop, wait_for
-from test_handlers_windows import WINDOWS_PYTHON
-from test_run import PRODUCTION
+from conftest import run, windows
+from servers import PRODUCTION, Server, fetch, stop, wait_for
 
 unix = pytest.mark.skipif(os.name == "nt", reason="gunicorn does not run on Windows")
 REQUESTS = 10_000
 CLIENTS = 8
-LOCAL = PRODUCTION | {"SECURE_SSL_REDIRECT": "false", "ALLOWED_HOSTS": "127.0.0.1", "PYTHONUTF8": "1"}
+LOCAL = PRODUCTION | {"SECURE_SSL_REDIRECT": "false", "ALLOWED_HOSTS": "127.0.0.1"}
 
 URLS = """
-# A page that logs one record, which belongs into both files.
+# A page that logs one record, which belongs in both files.
 
 import logging
 
@@ -62,66 +60,32 @@ def add_load(project, handler=None):
         (project / "config" / "tiny.py").write_text(settings, encoding="utf-8")
 
 
-class Server:
-    """A production server, as the project's own files start it."""
+def ask(server, numbers):
+    """Ask a server for the page of each number by some clients at once, and count the statuses."""
+    statuses = Counter()
+    numbers = iter(numbers)
+    lock = threading.Lock()
 
-    def __init__(self, command, project, env):
-        """Start it; `command` may contain `{port}`."""
-        self.port = free_port()
-        self.address = f"http://127.0.0.1:{self.port}"
-        self.console = project.parent / f"{project.name}.txt"
-        with self.console.open("w", encoding="utf-8") as output:
-            self.process = subprocess.Popen(
-                [str(part).replace("127.0.0.1:8000", f"127.0.0.1:{self.port}") for part in command],
-                cwd=project, env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                start_new_session=True,
-            )  # fmt: skip
+    def be_client():
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+        while True:
+            with lock:
+                number = next(numbers, None)
+            if number is None:
+                break
+            connection.request("GET", f"/load/{number}")
+            with connection.getresponse() as response:
+                response.read()
+            with lock:
+                statuses[response.status] += 1
+        connection.close()
 
-    def text(self):
-        """Return what it printed."""
-        return self.console.read_text(encoding="utf-8", errors="replace")
-
-    def wait(self):
-        """Wait until it answers."""
-
-        def answers():
-            assert self.process.poll() is None, self.text()
-            return fetch(f"{self.address}/health/")[0] == 200
-
-        wait_for(answers)
-        return self
-
-    def terminate(self):
-        """Stop it as systemd does, and return its status."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
-
-    def ask(self, numbers):
-        """Ask for the page of each number by some clients at once, and count the statuses."""
-        statuses = Counter()
-        numbers = iter(numbers)
-        lock = threading.Lock()
-
-        def be_client():
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-            while True:
-                with lock:
-                    number = next(numbers, None)
-                if number is None:
-                    break
-                connection.request("GET", f"/load/{number}")
-                with connection.getresponse() as response:
-                    response.read()
-                with lock:
-                    statuses[response.status] += 1
-            connection.close()
-
-        clients = [threading.Thread(target=be_client) for _ in range(CLIENTS)]
-        for client in clients:
-            client.start()
-        for client in clients:
-            client.join()
-        return statuses
+    clients = [threading.Thread(target=be_client) for _ in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    return statuses
 
 
 def unit_command(project, python):
@@ -141,15 +105,15 @@ def service_command(project, python):
 
 
 @pytest.fixture
-def serve():
+def start():
     """Return a function that starts a production server."""
     servers = []
 
-    def start(command, project, env):
+    def start_server(command, project, env):
         servers.append(Server(command, project, env))
         return servers[-1]
 
-    yield start
+    yield start_server
     for server in servers:
         if server.process.poll() is None:
             stop(server.process)
@@ -178,15 +142,15 @@ def assert_each_request_once(server, project, numbers):
 @pytest.mark.parametrize(
     ("handler", "queue", "rotations"), [(BY_SIZE, "false", 80), (BY_TIME, "true", 3)], ids=["size", "time-queue"]
 )
-def test_each_request_is_logged_once_under_load(bake, environment, serve, handler, queue, rotations):
+def test_each_request_is_logged_once_under_load(bake, environment, start, handler, queue, rotations):
     """Without this, requests that four workers served at a busy hour leave no trace, or two."""
     python = environment("5.2")
     project = bake()
     add_load(project, handler)
     env = LOCAL | {"DJANGO_SETTINGS_MODULE": "config.tiny", "LOG_QUEUE": queue}
     run(python, "manage.py", "migrate", "--verbosity", "0", cwd=project, env=env)
-    server = serve(unit_command(project, python), project, env).wait()
-    assert server.ask(range(REQUESTS)) == {200: REQUESTS}
+    server = start(unit_command(project, python), project, env).wait()
+    assert ask(server, range(REQUESTS)) == {200: REQUESTS}
     assert server.terminate() == 0
     rotated = assert_each_request_once(server, project, range(REQUESTS))
     print(rotated)
@@ -194,17 +158,16 @@ def test_each_request_is_logged_once_under_load(bake, environment, serve, handle
     assert "Traceback" not in server.text()
 
 
-@pytest.mark.skipif(not WINDOWS_PYTHON, reason="WINDOWS_PYTHON does not name a Python for Windows")
-def test_each_request_is_logged_once_on_windows(bake, environment, serve):
+@windows
+def test_each_request_is_logged_once_on_windows(bake, windows_python, start):
     """Without this, the service on Windows is one process, or loses what its four write."""
-    python = environment("5.2") if os.name == "nt" else WINDOWS_PYTHON
     project = bake()
     add_load(project, BY_SIZE)
     env = LOCAL | {"DJANGO_SETTINGS_MODULE": "config.tiny"}
-    run(python, "manage.py", "migrate", "--verbosity", "0", cwd=project, env=env)
-    server = serve(service_command(project, python), project, env).wait()
+    run(windows_python, "manage.py", "migrate", "--verbosity", "0", cwd=project, env=env)
+    server = start(service_command(project, windows_python), project, env).wait()
     wait_for(lambda: server.text().count("Running on") >= 4)
-    assert server.ask(range(1000)) == {200: 1000}
+    assert ask(server, range(1000)) == {200: 1000}
     stop(server.process)
     assert min(assert_each_request_once(server, project, range(1000)).values()) >= 10
     assert server.text().count("Running on") == 4
@@ -212,25 +175,25 @@ def test_each_request_is_logged_once_on_windows(bake, environment, serve):
 
 
 @unix
-def test_the_service_manager_is_told_when_the_server_is_ready(bake, environment, serve, tmp_path):
+def test_the_service_manager_is_told_when_the_server_is_ready(bake, environment, start, tmp_path):
     """Without this, systemd takes a server that runs well for one that hangs, and kills it."""
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(path)
         manager.settimeout(60)
         project = bake()
-        serve(unit_command(project, environment("5.2")), project, LOCAL | {"NOTIFY_SOCKET": path})
+        start(unit_command(project, environment("5.2")), project, LOCAL | {"NOTIFY_SOCKET": path})
         assert b"READY=1" in manager.recv(1000)
 
 
 @unix
-def test_the_service_is_not_started_again_without_its_variables(bake, environment, serve):
+def test_the_service_is_not_started_again_without_its_variables(bake, environment, start):
     """Without this, systemd restarts a server for ever that cannot start, and its log fills."""
     project = bake()
     (project / ".env").unlink()
     unit = (project / "deploy" / f"{project.name}.service").read_text(encoding="utf-8")
     [status] = re.findall(r"^RestartPreventExitStatus=(\d+)$", unit, re.MULTILINE)
-    server = serve(unit_command(project, environment("5.2")), project, LOCAL | {"SECRET_KEY": ""})
+    server = start(unit_command(project, environment("5.2")), project, LOCAL | {"SECRET_KEY": ""})
     assert server.process.wait(60) == int(status)
     assert "Traceback" not in server.text()
 
@@ -255,7 +218,7 @@ def read_only():
 
 
 @unix
-def test_a_read_only_folder_is_told_once(bake, environment, serve, read_only):
+def test_a_read_only_folder_is_told_once(bake, environment, start, read_only):
     """Without this, a container without a volume for logs/ complains for ever, or does not start."""
     python = environment("5.2")
     project = bake()
@@ -264,8 +227,8 @@ def test_a_read_only_folder_is_told_once(bake, environment, serve, read_only):
     shutil.rmtree(project / "logs")
     (project / "logs").mkdir()
     read_only(project / "logs")
-    server = serve(unit_command(project, python), project, LOCAL).wait()
-    assert server.ask(range(200)) == {200: 200}
+    server = start(unit_command(project, python), project, LOCAL).wait()
+    assert ask(server, range(200)) == {200: 200}
     assert server.terminate() == 0
     text = server.text()
     assert text.count(f"Log files cannot be written in {project / 'logs'}: ") == 1
@@ -274,19 +237,19 @@ def test_a_read_only_folder_is_told_once(bake, environment, serve, read_only):
 
 
 @unix
-def test_a_database_that_restarts_leaves_no_broken_worker(bake, environment, serve, postgresql):
+def test_a_database_that_restarts_leaves_no_broken_worker(bake, environment, start, postgresql):
     """Without this, each update of the database needs a restart of the site."""
     python = environment("5.2")
     project = bake(database="postgresql")
     add_load(project)
     env = LOCAL | {"DATABASE_URL": postgresql.create("restarted")}
     run(python, "manage.py", "migrate", "--verbosity", "0", cwd=project, env=env)
-    server = serve(unit_command(project, python), project, env).wait()
+    server = start(unit_command(project, python), project, env).wait()
     asking = True
     statuses = Counter()
 
     def be_busy():
-        statuses.update(server.ask(itertools.takewhile(lambda _: asking, itertools.count())))
+        statuses.update(ask(server, itertools.takewhile(lambda _: asking, itertools.count())))
 
     client = threading.Thread(target=be_busy)
     client.start()
@@ -296,17 +259,17 @@ def test_a_database_that_restarts_leaves_no_broken_worker(bake, environment, ser
     client.join()
     print(statuses)
     assert statuses[500] > 0  # the restart was noticed indeed
-    assert server.ask(range(2000)) == {200: 2000}
+    assert ask(server, range(2000)) == {200: 2000}
 
 
-def test_the_queue_survives_the_reload_of_runserver(bake, environment, serve):
+def test_the_queue_survives_the_reload_of_runserver(bake, environment, start):
     """Without this, a developer who turns the queue on sees no record after the first change of a file."""
     python = environment("5.2")
     project = bake()
     add_load(project)
     env = LOCAL | {"LOG_QUEUE": "true", "DEBUG": "true"}
     run(python, "manage.py", "migrate", "--verbosity", "0", cwd=project, env=env)
-    server = serve([python, "manage.py", "runserver", "127.0.0.1:8000"], project, env).wait()
+    server = start([python, "manage.py", "runserver", "127.0.0.1:8000"], project, env).wait()
     for number in range(20):
         if number == 10:
             (project / "config" / "views.py").touch()

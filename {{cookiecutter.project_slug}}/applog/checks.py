@@ -41,7 +41,7 @@ def check_log_files(**_: Any) -> list[CheckMessage]:
 def check_handlers(**_: Any) -> list[CheckMessage]:
     """Warn of a handler in LOGGING whose files would be served, lost or filed wrongly (applog.W002 to W004, W007)."""
     found: list[CheckMessage] = []
-    for name, options in _used(settings.LOGGING):
+    for name, options in used_handlers(settings.LOGGING):
         try:
             cls = import_string(str(options.get("class", "logging.NullHandler")))
         except ImportError:  # which logging itself has refused, or will
@@ -86,7 +86,8 @@ def check_security_log(**_: Any) -> list[CheckMessage]:
     ]
 
 
-def _used(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def used_handlers(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield name and options of each handler of LOGGING that a logger, or another handler, hands records to."""
     loggers = [config.get("root", {}), *config.get("loggers", {}).values()]
     named = [name for logger in loggers for name in logger.get("handlers", [])]
     for name in _with_targets(named, config["handlers"]):

@@ -1,4 +1,4 @@
-"""Which request is being served here, who sent it, and what that tells of a record."""
+"""Which request is being served here, and who sent it."""
 
 import ipaddress
 import logging
@@ -13,7 +13,6 @@ from django.utils.encoding import escape_uri_path
 from django.utils.functional import LazyObject, empty
 
 NO_REQUEST = "-"
-DENIED = (401, 403)
 WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 # From the middleware's begin until the response is closed: Django logs 403, 404 and 500 after the middleware returned.
@@ -25,10 +24,10 @@ def forget_request(**_: object) -> None:
     current_request.set(None)
 
 
-def stamp(record: logging.LogRecord) -> bool:
-    """Note the id of the current request, and of the active trace, on a record that has none yet, and return True.
+def stamp(record: logging.LogRecord) -> None:
+    """Note the id of the current request, and of the active trace, on a record that has none yet.
 
-    The formatters call it. What hands records to another thread calls it before, or has it as a filter.
+    The formatters call it; what hands records to another thread without them has to call it before.
     """
     given = getattr(record, "request_id", None)
     if given is None or not (isinstance(given, str) and WELL_FORMED.fullmatch(given)):
@@ -39,22 +38,6 @@ def stamp(record: logging.LogRecord) -> bool:
             span = trace.get_current_span().get_span_context()
             if span.is_valid:
                 record.trace_id, record.span_id = f"{span.trace_id:032x}", f"{span.span_id:016x}"
-    return True
-
-
-def security_event(record: logging.LogRecord) -> str | None:
-    """Return the name of the event that a record for the security log is about, and None of any other record.
-
-    The names are those of https://cheatsheetseries.owasp.org/cheatsheets/Logging_Vocabulary_Cheat_Sheet.html.
-    """
-    if record.name == "applog.security":
-        return getattr(record, "event", None)
-    if record.name.startswith(("django.security", "django.request")):
-        if getattr(record, "status_code", None) in DENIED:
-            return "authz_fail"
-        if record.name.startswith("django.security"):
-            return "input_validation_fail"
-    return None
 
 
 def client_address(request: HttpRequest) -> str:

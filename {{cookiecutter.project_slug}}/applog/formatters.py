@@ -22,7 +22,8 @@ from django.http import HttpRequest
 from django.utils.functional import Promise
 from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
 
-from applog.context import request_attributes, security_event, stamp
+from applog.context import request_attributes, stamp
+from applog.filters import security_event
 from applog.redaction import MAX_DEPTH, OMITTED, REDACTED, is_secret, redact
 
 TEXT_FORMAT = "{asctime} {levelname} {name} [{request_id}] {message}"

@@ -91,7 +91,7 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
     def _look_up_period(self, status: os.stat_result) -> int:
         note = self._process_lock.read_note()
         period = int(note) if note.isdigit() else self._periods.find(status.st_mtime)
-        return self._set_period(self._periods.begin(period))  # when `when` was another, so is the begin
+        return self._set_period(self._periods.begin(period))  # when `when` was another, so is the start
 
     def _set_period(self, period: int) -> int:
         self._process_lock.write_note(b"%d" % period)

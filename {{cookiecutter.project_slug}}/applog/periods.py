@@ -16,7 +16,7 @@ MONDAY_1970 = -3 * 86400  # 1970 began on a Thursday
 class Periods:
     """Periods of `length` seconds, counted from `offset` seconds after 1970 began.
 
-    A period is known by the time on the wall at its begin, as seconds that `time.gmtime` reads. It
+    A period is known by the time on the wall at its start, as seconds that `time.gmtime` reads. It
     is what names the file, so it lasts 23 or 25 hours when the clocks change on that day, and an
     hour that comes twice is one period. `utc` takes the clock of Greenwich instead.
     """
@@ -42,7 +42,7 @@ class Periods:
         return cls(max(1, int(handler.interval)), offset, utc=handler.utc)
 
     def begin(self, wall: int) -> int:
-        """Return the begin of the period in which the time on the wall is `wall`."""
+        """Return the start of the period in which the time on the wall is `wall`."""
         return wall - (wall - self._offset) % self._length
 
     def find(self, created: float) -> int:
@@ -64,7 +64,7 @@ class Periods:
 
 
 def find_dates(name: str, suffix: str) -> Iterator[tuple[int, str]]:
-    """Find the begins of periods, written as `suffix` says, in a file's name.
+    """Find the starts of periods, written as `suffix` says, in a file's name.
 
     Each comes with the number (`.1`) behind it, and without it, where that belongs to something else.
     """

@@ -111,7 +111,7 @@ class Log:
     def scan(
         self, cursor: Cursor | None = None, matching: Filter = ALL, *, forwards: bool = False
     ) -> Generator[tuple[Record | None, Cursor]]:
-        """Read from `cursor` on, by default backwards and from the end, or forwards and from the begin.
+        """Read from `cursor` on, by default backwards and from the end, or forwards and from the beginning.
 
         Yields each matching record with the place at which to go on after it. Between records, at least once in a
         block, yields None with the place reached: leave then if it takes too long.
@@ -231,7 +231,7 @@ class Log:
 
 
 class Position(dict[str, Cursor]):
-    """A place in each of several logs, by name. One that is missing is at its end, or to `read_newer` at its begin."""
+    """A place in each of several logs, by name. One that is missing is at its end, or to `read_newer` at its start."""
 
     def __str__(self) -> str:
         """Return the position as text that may stand in an address."""
@@ -352,7 +352,7 @@ def _read(  # noqa: PLR0913  what its two callers take
 
 @dataclass
 class Counts:
-    """How many records there are, by begin of the time bucket and level.
+    """How many records there are, by start of the time bucket and level.
 
     complete: False when the time ran out; `older` is where to go on.
     """

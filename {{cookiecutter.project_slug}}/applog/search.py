@@ -20,7 +20,7 @@ from applog.records import TEXT_TIME, Record
 LEVELS = "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"
 PATTERN_CHARACTERS = 500  # of a regular expression
 PATTERN_INSTRUCTIONS = 500  # that RE2 makes of it
-EACH_LINE = "(?m)"  # ^ and $ stand for the begin and end of a line
+EACH_LINE = "(?m)"  # ^ and $ stand for the beginning and end of a line
 STEPS = 1 << 22  # instructions times bytes in one piece, about a tenth of a second
 
 

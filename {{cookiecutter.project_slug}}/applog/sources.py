@@ -16,7 +16,7 @@ from applog.records import HEADER, Cursor, parse
 
 FIRST_BLOCK, BLOCK = 1 << 16, 1 << 20  # bytes: the answer may lie near; if not, read on in large pieces
 OVERLAP = 4096  # bytes in which a match is found though a line is longer than a block
-WINDOW = 4096  # bytes in which the begin of a record is looked for first
+WINDOW = 4096  # bytes in which the start of a record is looked for first
 HEADER_BYTES = 256  # more than what begins a record takes
 HEAD_BYTES = 64
 GZIP = zlib.MAX_WBITS + 16  # zlib's way of saying it
@@ -136,14 +136,14 @@ class Source:
     def blocks_backwards(self, low: int, high: int, largest: int = BLOCK) -> "BlocksBackwards":
         """Yield the part of the file from `low` to `high` in blocks of whole lines, last one first.
 
-        Each comes as its begin and its bytes with the one before.
+        Each comes as its start and its bytes with the one before.
         """
         return BlocksBackwards(self, low, high, largest)
 
     def scan_backwards(
         self, low: int, high: int, searches: Sequence[Any] = (), largest: int = BLOCK
     ) -> Iterator[tuple[int, int]]:
-        """Yield the begin and end of each record with something before `high`, last one first.
+        """Yield the start and end of each record with something before `high`, last one first.
 
         With `searches`, of those in which each of these compiled expressions finds something, and perhaps of some
         others, in blocks of `largest` bytes at most. After each block yields twice the place down to which it has come.
@@ -160,7 +160,7 @@ class Source:
     def scan_forwards(
         self, low: int, high: int, searches: Sequence[Any] = (), largest: int = BLOCK
     ) -> Iterator[tuple[int, int]]:
-        """Yield the begin and end of each record with something from `low` to `high`, as `scan_backwards` does.
+        """Yield the start and end of each record with something from `low` to `high`, as `scan_backwards` does.
 
         After each block yields twice the place up to which it has come.
         """
@@ -218,7 +218,7 @@ class Source:
         return start, begin + following.start() if following else self.end_of(begin + len(block) - 2)
 
     def _times(self, begin: int, high: int) -> Iterator[tuple[int, datetime]]:
-        """Yield begin and time of the records that begin from `begin` on and before `high`, where they have a time."""
+        """Yield start and time of the records that start from `begin` on and before `high`, where they have a time."""
         for start, end in self.scan_forwards(begin, high):
             if start != end and begin <= start < high:
                 when = parse(self.read(start, min(end, start + HEADER_BYTES))).time

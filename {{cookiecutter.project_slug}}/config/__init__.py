@@ -1,4 +1,4 @@
-"""The project's settings, addresses and entry points."""
+"""The project's settings, URLs and entry points."""
 
 import re
 import sys

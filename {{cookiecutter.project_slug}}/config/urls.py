@@ -1,4 +1,4 @@
-"""Addresses of the site, https://docs.djangoproject.com/en/stable/topics/http/urls/."""
+"""URLs of the site, https://docs.djangoproject.com/en/stable/topics/http/urls/."""
 
 from django.contrib import admin
 from django.urls import path

@@ -14,6 +14,8 @@ from django.template.defaultfilters import filesizeformat
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from applog.checks import used_handlers
+
 logger = logging.getLogger(__name__)
 
 
@@ -50,9 +52,7 @@ HOLDS = {"file": "every record from {level} up", "security_file": "what concerns
 
 def _handlers() -> dict[str, dict[str, Any]]:
     """Return the file handlers that are in use, by name."""
-    config = settings.LOGGING
-    used = {name for logger in (config["root"], *config["loggers"].values()) for name in logger["handlers"]}
-    return {name: config["handlers"][name] for name in HOLDS if name in used}
+    return {name: options for name, options in used_handlers(settings.LOGGING) if name in HOLDS}
 
 
 def log_files() -> list[dict[str, str]]:

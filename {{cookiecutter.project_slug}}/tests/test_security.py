@@ -18,8 +18,7 @@ from django.db import transaction
 from django.test import Client, override_settings
 
 from applog.checks import check_handlers
-from applog.context import security_event
-from applog.filters import SecurityFilter
+from applog.filters import SecurityFilter, security_event
 
 Events = Callable[[], list[str]]
 PASSWORD = "correct horse 1"  # noqa: S105  nobody's

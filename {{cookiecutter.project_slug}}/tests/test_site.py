@@ -2,6 +2,7 @@
 
 import django
 import pytest
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
@@ -19,6 +20,13 @@ def test_only_a_developer_is_told_about_the_system(client: Client, debug: bool) 
     assert "default-src 'self'" in response.headers["Content-Security-Policy"]
     assert (b"records go to the console" in response.content) is debug
     assert (django.get_version().encode() in response.content) is debug
+
+
+def test_the_first_page_opens_when_a_logger_was_added(client: Client) -> None:
+    """A level for a logger of one's own, without handlers, is the first thing that is added to LOGGING."""
+    loggers = {**settings.LOGGING["loggers"], "shop": {"level": "DEBUG"}}
+    with override_settings(LOGGING={**settings.LOGGING, "loggers": loggers}):
+        assert client.get(reverse("home")).status_code == 200
 
 
 @pytest.mark.django_db

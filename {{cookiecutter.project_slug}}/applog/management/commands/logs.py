@@ -20,7 +20,7 @@ from django.utils import timezone
 from applog.follow import POLL_SECONDS, Follower
 from applog.moments import MOMENTS, parse_age, parse_moment
 from applog.project_logs import ProjectLog, project_logs
-from applog.reader import Page, Position, count_bytes_before, count_records, find_time, read_newer, read_older
+from applog.reader import Position, count_bytes_before, count_records, find_time, read_newer, read_older
 from applog.records import RECORD_BYTES, Record
 from applog.search import Filter
 from applog.terminal import Progress, bar, can_show, printable, show_size, show_time
@@ -29,6 +29,7 @@ ACTIONS = "show", "list", "stats", "clear"
 LINES = 50  # records shown when nothing says how many
 REMEMBERED = 1000  # records that a follower has shown
 MOST_LINES = 100_000  # that fit into memory
+PIECE = 2000  # records read at a time
 SLICE_SECONDS = 0.2
 STATS_HOURS = 24
 MESSAGES = 10
@@ -163,29 +164,33 @@ class Command(BaseCommand):
     def _show_last(self, matching: Filter, count: int, position: Position | None) -> None:
         """Print the last records before `position`."""
         records: list[Record] = []
-        total = count_bytes_before(self.logs, position)
-        with Progress(self.stderr, "Searching") as progress:
-            while len(records) < count:
-                page = read_older(
-                    self.logs, position, count=count - len(records), matching=matching, seconds=SLICE_SECONDS
-                )
-                records += page.records
-                if page.exhausted:
-                    break
-                position = page.older
-                progress.update(1 - count_bytes_before(self.logs, position) / max(1, total))
+        for page in self._read_back("Searching", matching, count, position):
+            records += page
         for record in reversed(records):
             self._print(record)
+
+    def _read_back(
+        self, label: str, matching: Filter, count: int, position: Position | None = None
+    ) -> Iterator[list[Record]]:
+        """Yield up to `count` records before `position`, newest first, in pieces."""
+        total, exhausted = count_bytes_before(self.logs, position), False
+        with Progress(self.stderr, label) as progress:
+            while count > 0 and not exhausted:
+                most = min(count, PIECE)
+                page = read_older(self.logs, position, count=most, matching=matching, seconds=SLICE_SECONDS)
+                yield page.records
+                count, position, exhausted = count - len(page.records), page.older, page.exhausted
+                progress.update(1 - count_bytes_before(self.logs, position) / max(1, total))
 
     def _show_all(self, matching: Filter) -> None:
         """Print all records, however many, as they are found."""
         position = find_time(self.logs, matching.since - timedelta(minutes=1)) if matching.since else Position()
         total = count_bytes_before(self.logs)
-        page: Page | None = None
+        exhausted = False
         with Progress(self.stderr, "Searching") as progress:
-            while not page or not page.exhausted:
-                page = read_newer(self.logs, position, count=1000, matching=matching, seconds=SLICE_SECONDS)
-                position = page.newer
+            while not exhausted:
+                page = read_newer(self.logs, position, count=PIECE, matching=matching, seconds=SLICE_SECONDS)
+                position, exhausted = page.newer, page.exhausted
                 if page.records:
                     progress.clear()
                 for record in reversed(page.records):
@@ -306,16 +311,10 @@ class Command(BaseCommand):
 
     def _print_messages(self, matching: Filter) -> None:
         messages: Counter[tuple[str, str]] = Counter()
-        position, total = None, count_bytes_before(self.logs)
-        with Progress(self.stderr, "Reading messages") as progress:
-            page: Page | None = None
-            while not page or not page.exhausted:
-                page = read_older(self.logs, position, count=2000, matching=matching, seconds=SLICE_SECONDS)
-                messages.update((record.level, kind_of(record.message)) for record in page.records)
-                if len(messages) > MESSAGE_KINDS:
-                    messages = Counter(dict(messages.most_common(MESSAGE_KINDS // 2)))
-                position = page.older
-                progress.update(1 - count_bytes_before(self.logs, position) / max(1, total))
+        for records in self._read_back("Reading messages", matching, sys.maxsize):
+            messages.update((record.level, kind_of(record.message)) for record in records)
+            if len(messages) > MESSAGE_KINDS:
+                messages = Counter(dict(messages.most_common(MESSAGE_KINDS // 2)))
         if messages:
             self.stdout.write("\nMost frequent (# stands for what differs)")
         for (level, message), number in messages.most_common(MESSAGES):
