@@ -14,10 +14,9 @@ from applog.context import WELL_FORMED
 from applog.moments import parse_moment
 from applog.project_logs import ProjectLog, project_logs
 from applog.reader import Position
-from applog.search import PATTERN_CHARACTERS, Filter
+from applog.search import LEVELS, PATTERN_CHARACTERS, Filter
 from applog.terminal import printable
 
-LEVELS = "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"
 FIRST, LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # with room for any offset
 POSITION_CHARACTERS = 1000
 PLACES = {"before", "after"}

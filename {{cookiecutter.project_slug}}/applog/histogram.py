@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from applog.reader import Log, count_records
-from applog.search import Filter
+from applog.search import LEVELS, Filter
 
 SECONDS = 0.2  # for counting, twice at most
 BARS, MOST_BARS = 60, 120
@@ -19,7 +19,6 @@ STEPS = [
     *(timedelta(hours=number) for number in (1, 2, 3, 6, 12)),
     DAY,
 ]
-LEVELS = "CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"  # from the bottom of a bar to its top
 OTHER = "other"
 WIDTH, HEIGHT = 1000, 100  # of the drawing, which the page stretches
 GAP = 0.15  # of a bar's room
@@ -111,8 +110,8 @@ class Histogram:
 
 
 def ordered(levels: Counter[str]) -> list[tuple[str, int]]:
-    """Return what is counted, the gravest level first."""
-    return [(level, levels[level]) for level in (*LEVELS, OTHER) if levels[level]]
+    """Return what is counted, the gravest level first, which is at the bottom of a bar."""
+    return [(level, levels[level]) for level in (*reversed(LEVELS), OTHER) if levels[level]]
 
 
 def count(logs: Sequence[Log], matching: Filter) -> Histogram:

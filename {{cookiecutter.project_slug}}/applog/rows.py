@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from applog.reader import Position
 from applog.records import Record
+from applog.search import LEVELS
 from applog.terminal import printable, show_size
 
 MESSAGE_CHARACTERS = 500  # of a message in the table; the whole of a longer one is folded
-LEVELS = "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"
 
 
 @dataclass

@@ -17,6 +17,7 @@ import re2
 
 from applog.records import TEXT_TIME, Record
 
+LEVELS = "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"
 PATTERN_CHARACTERS = 500  # of a regular expression
 PATTERN_INSTRUCTIONS = 500  # that RE2 makes of it
 EACH_LINE = "(?m)"  # ^ and $ stand for the beginning and end of a line

@@ -20,10 +20,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from applog import histogram, security
-from applog.forms import LEVELS, LogForm
+from applog.forms import LogForm
 from applog.project_logs import ProjectLog
 from applog.reader import Page, Position, read_newer, read_older
 from applog.rows import Row
+from applog.search import LEVELS
 from applog.terminal import show_size, show_time
 
 RECORDS = 100  # on a page
