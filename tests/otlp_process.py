@@ -10,6 +10,8 @@ import os
 import sys
 import time
 
+import django
+
 sys.path.insert(0, ".")
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 
@@ -30,8 +32,6 @@ def log_records(name, job):
 
 def main(job):
     """Be one process, or a parent and its children, which end as a server's workers do."""
-    import django  # noqa: PLC0415
-
     django.setup()
     if "forks" not in job:
         log_records(f"{job['name']}-0", job)

@@ -15,7 +15,7 @@ from django.utils.functional import LazyObject, empty
 NO_REQUEST = "-"
 WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
-# From the middleware's begin until the response is closed: Django logs 403, 404 and 500 after the middleware returned.
+# From the middleware's start until the response is closed: Django logs 403, 404 and 500 after the middleware returned.
 current_request: ContextVar[HttpRequest | None] = ContextVar("current_request", default=None)
 
 
