@@ -175,14 +175,14 @@ def serve(python, project, package):
             if number == len(REQUESTS) // 2:
                 (project / "config" / "views.py").touch()
                 wait_for(lambda: "changed, reloading." in server.text())
-            wait_for(lambda number=number: fetch(f"{server.address}/?n{number}n")[0] == 200)
+            wait_for(lambda number=number: fetch(f"{server.address}/n{number}n")[0] == 404)
             time.sleep(0.1)
     finally:
         stop(server.process)
     text = {kind: "".join(map(read, (project / "logs").glob(f"{kind}.log*"))) for kind in ("size", "time")}
     return {
         "rotations": {kind: len(list((project / "logs").glob(f"{kind}.log.*"))) for kind in text},
-        "lost": {kind: sum(f"/?n{number}n " not in text[kind] for number in REQUESTS) for kind in text},
+        "lost": {kind: sum(f"GET /n{number}n 404" not in text[kind] for number in REQUESTS) for kind in text},
         "tracebacks": server.text().count("Traceback"),
     }
 
