@@ -194,8 +194,8 @@ LOG_FORMAT = env.str("LOG_FORMAT", default="text", validate=validate.OneOf(["tex
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0, validate=not_negative)
 SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="{{ cookiecutter.project_slug }}")
 LOG_FILES_CHOICES = ["rotate", "off"] if IS_WINDOWS else ["rotate", "watch", "off"]
-WRONG = "must be one of {choices}" + (", as no other program can rename open files on Windows" if IS_WINDOWS else "")
-LOG_FILES = env.str("LOG_FILES", default="rotate", validate=validate.OneOf(LOG_FILES_CHOICES, error=WRONG))
+ERROR = "must be one of {choices}" + (", as no other program can rename open files on Windows" if IS_WINDOWS else "")
+LOG_FILES = env.str("LOG_FILES", default="rotate", validate=validate.OneOf(LOG_FILES_CHOICES, error=ERROR))
 BY_SIZE = {
     "class": "applog.handlers.SharedRotatingFileHandler",
     "maxBytes": env.int("LOG_MAX_BYTES", default=10_485_760, validate=at_least_1),
