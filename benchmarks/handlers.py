@@ -127,6 +127,7 @@ def work(job):
     log = make_log(job["name"], job["path"], job["limit"], job["writer"])
     clock = time.perf_counter_ns
     delays = array.array("q", bytes(8 * job["records"]))
+    log(job["records"])  # so that what is measured is the steady state: some handlers open their file only now
     print("ready", flush=True)
     sys.stdin.readline()
     until = time.time() + job["seconds"] if job["seconds"] else None

@@ -34,6 +34,16 @@ def wait_for(condition, seconds=60):
         time.sleep(0.1)
 
 
+def wait_for_reload(server, file):
+    """Change a file of the project until runserver notices: what changes before its first look is not news to it."""
+
+    def noticed():
+        file.touch()
+        return "changed, reloading." in server.text()
+
+    wait_for(noticed)
+
+
 def fetch(url, **headers):
     """Return the status and the body of a page, whatever the status; `Host` or `X_Request_ID`, say, are headers."""
     headers = {name.replace("_", "-"): value for name, value in headers.items()}

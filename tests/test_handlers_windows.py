@@ -12,7 +12,7 @@ import handler_scenes as scenes
 import pytest
 from conftest import WINDOWS_PYTHON, windows
 from handler_support import KINDS, SIZES, command, own_files, play
-from servers import Server, fetch, stop, wait_for
+from servers import Server, fetch, stop, wait_for, wait_for_reload
 from storm import SECONDS_SUFFIX, Storm
 
 pytestmark = windows
@@ -173,8 +173,7 @@ def serve(python, project, package):
     try:
         for number in REQUESTS:
             if number == len(REQUESTS) // 2:
-                (project / "config" / "views.py").touch()
-                wait_for(lambda: "changed, reloading." in server.text())
+                wait_for_reload(server, project / "config" / "views.py")
             wait_for(lambda number=number: fetch(f"{server.address}/n{number}n")[0] == 404)
             time.sleep(0.1)
     finally:

@@ -15,7 +15,7 @@ from collections import Counter
 
 import pytest
 from conftest import run, windows
-from servers import PRODUCTION, Server, fetch, stop, wait_for
+from servers import PRODUCTION, Server, fetch, stop, wait_for, wait_for_reload
 
 unix = pytest.mark.skipif(os.name == "nt", reason="gunicorn does not run on Windows")
 REQUESTS = 10_000
@@ -272,8 +272,7 @@ def test_the_queue_survives_the_reload_of_runserver(bake, environment, start):
     server = start([python, "manage.py", "runserver", "127.0.0.1:8000"], project, env).wait()
     for number in range(20):
         if number == 10:
-            (project / "config" / "views.py").touch()
-            wait_for(lambda: "changed, reloading." in server.text())
+            wait_for_reload(server, project / "config" / "views.py")
         wait_for(lambda number=number: fetch(f"{server.address}/load/{number}")[0] == 200)
     if os.name == "nt":
         wait_for(lambda: "19" in numbers_in((project / "logs").glob("django.log")))

@@ -16,6 +16,7 @@ from typing import NoReturn
 WINDOWS = sys.platform == "win32"
 HELD_SECONDS = 0.02
 GIVE_UP_SECONDS = 10.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.00005, 0.001  # seconds; a rotation is over in about a millisecond
 SHARING_VIOLATION = 32  # of Windows
 TAKEN = {errno.EACCES, errno.EAGAIN, errno.EDEADLK, 0}  # 0: what Wine says
 
@@ -172,13 +173,14 @@ class ProcessLock:
         Raises OSError: TimeoutError when a process keeps it (has it been stopped?), and without a wait for
         GIVE_UP_SECONDS after that, so that it does not stop all the others.
         """
-        deadline = time.monotonic() + seconds
+        deadline, pause = time.monotonic() + seconds, SHORTEST_PAUSE
         while time.monotonic() >= self._hopeless_until:
             if self._try():
                 return
             if time.monotonic() > deadline:
                 self._hopeless_until = deadline + GIVE_UP_SECONDS
-            time.sleep(0.0005)
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
         raise TimeoutError(errno.ETIMEDOUT, f"another process holds {self._path}")
 
     def _try(self) -> bool:

@@ -41,11 +41,14 @@ class SharedRotatingFileHandler(SharedFileHandler, RotatingFileHandler):
 
     def _rename(self) -> None:
         # Shift up to the first gap. Whoever is killed meanwhile leaves a gap for the next rotation.
-        names = [self.rotation_filename(f"{self.baseFilename}.{i + 1}") for i in range(max(1, self.backupCount))]
-        gap = next((i for i, name in enumerate(names) if not os.path.lexists(name)), len(names) - 1)
-        if os.path.lexists(names[gap]):
-            files.free_name(names[gap])
-        for i in range(gap, 0, -1):
+        names: list[str] = []
+        for number in range(1, max(1, self.backupCount) + 1):
+            names.append(self.rotation_filename(f"{self.baseFilename}.{number}"))
+            if not os.path.lexists(names[-1]):
+                break
+        else:
+            files.free_name(names[-1])
+        for i in range(len(names) - 1, 0, -1):
             files.rename(names[i - 1], names[i])
         self.rotate(self.baseFilename, names[0])
 
