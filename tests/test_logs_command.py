@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from conftest import run, windows
 from reader_support import write
-from servers import wait_for
+from servers import stop, wait_for
 
 if sys.platform != "win32":
     import fcntl
@@ -352,7 +352,7 @@ def test_the_command_works_on_windows(project, windows_python):
     with followed.open("w", encoding="utf-8") as file:
         following = subprocess.Popen(
             [str(part) for part in (*manage, "logs", "-f", "-n", "0")],
-            cwd=project, stdout=file, stderr=file, env={**os.environ, "PYTHONUTF8": "1"},
+            cwd=project, stdout=file, stderr=file, env={**os.environ, "PYTHONUTF8": "1"}, start_new_session=True,
         )  # fmt: skip
     try:
         code = (
@@ -366,12 +366,11 @@ def test_the_command_works_on_windows(project, windows_python):
             time.sleep(1)
             if "ready" in followed.read_text(encoding="utf-8"):
                 break
-            assert number < 30
+            assert number < 90
         run(*manage, "shell", "-c", code, cwd=project, env={"LOG_MAX_BYTES": "5000", "LOG_BACKUP_COUNT": "90"})
-        wait_for(lambda: "n299n" in followed.read_text(encoding="utf-8"), seconds=20)
+        wait_for(lambda: "n299n" in followed.read_text(encoding="utf-8"))
     finally:
-        following.kill()
-        following.wait()
+        stop(following)
     shown = followed.read_text(encoding="utf-8")
     assert {number: shown.count(f"n{number}n") for number in range(300)} == dict.fromkeys(range(300), 1)
     assert len(list((project / "logs").glob("django.log.*"))) > 5
