@@ -70,7 +70,7 @@ def message_of(record: logging.LogRecord) -> str:
 
 def plain(value: Any, parents: tuple[int, ...] = ()) -> Any:  # noqa: PLR0911  a type each
     """Return `value`, without secrets, as any parser of JSON takes it: no NaN, cycle, lone surrogate, object's repr."""
-    with suppress(Exception):  # of an object's own methods
+    try:  # for each value: contextlib.suppress would be felt
         match value:
             case None | bool():
                 return value
@@ -90,6 +90,8 @@ def plain(value: Any, parents: tuple[int, ...] = ()) -> Any:  # noqa: PLR0911  a
             return _plain_items(value, parents)
         if isinstance(value, _TEXTUAL):
             return plain(str(value))
+    except Exception:  # noqa: BLE001, S110  of an object's own methods
+        pass
     return name_of(type(value))
 
 
@@ -213,10 +215,12 @@ class JsonFormatter(BaseJsonFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        if record.args and not isinstance(record.msg, Mapping):
+        try:
+            return super().format(record)
+        except Exception:  # noqa: BLE001  its arguments do not fit, for which the base class is not prepared
             record = copy.copy(record)
             record.msg, record.args = message_of(record), None
-        return super().format(record)
+            return super().format(record)
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, _: dict[str, Any]) -> None:
         """Fill the object."""
