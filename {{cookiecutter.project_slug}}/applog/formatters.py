@@ -90,8 +90,8 @@ def plain(value: Any, parents: tuple[int, ...] = ()) -> Any:  # noqa: PLR0911  a
             return _plain_items(value, parents)
         if isinstance(value, _TEXTUAL):
             return plain(str(value))
-    except Exception:  # noqa: BLE001, S110  of an object's own methods
-        pass
+    except Exception:  # noqa: BLE001  of an object's own methods
+        return name_of(type(value))
     return name_of(type(value))
 
 
