@@ -3,6 +3,7 @@
 import logging
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.core.checks import register
 from django.core.signals import request_finished, request_started
 
@@ -25,8 +26,9 @@ class ApplogConfig(AppConfig):
 
         for check in (checks.check_log_files, checks.check_handlers, checks.check_levels, checks.check_security_log):
             register(check)
-        for problem in checks.check_log_files():
-            logger.warning("%s", problem.msg)  # as servers do not run the checks
+        if not settings.WITH_FILES:
+            for problem in checks.check_log_files():
+                logger.warning("%s", problem.msg)  # as servers do not run the checks
         connect()
         request_started.connect(forget_request)
         request_finished.connect(forget_request)

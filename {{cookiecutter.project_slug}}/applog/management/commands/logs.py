@@ -22,7 +22,7 @@ from applog.moments import MOMENTS, parse_age, parse_moment
 from applog.project_logs import ProjectLog, project_logs
 from applog.reader import Position, count_bytes_before, count_records, find_time, read_newer, read_older
 from applog.records import RECORD_BYTES, Record
-from applog.search import Filter
+from applog.search import LEVELS, Filter
 from applog.terminal import Progress, bar, can_show, printable, show_size, show_time
 
 ACTIONS = "show", "list", "stats", "clear"
@@ -35,7 +35,6 @@ STATS_HOURS = 24
 MESSAGES = 10
 MESSAGE_KINDS = 20_000  # that are told apart at a time
 INTERRUPTED = 130  # the status of a program that Ctrl-C has ended
-LEVELS = "CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"
 
 HELP = """Look at the project's log files, rotated ones included.
 
@@ -290,7 +289,7 @@ class Command(BaseCommand):
         if not levels:
             self.stdout.write("No records.")
             return
-        known = [level for level in LEVELS if any(level in numbers for numbers in levels.values())]
+        known = [level for level in reversed(LEVELS) if any(level in numbers for numbers in levels.values())]
         known += sorted({level for numbers in levels.values() for level in numbers} - set(LEVELS))
         columns = [max(len(level), 7) for level in known]
         room = max(10, min(get_terminal_size().columns, 120) - 18 - sum(column + 1 for column in columns))
