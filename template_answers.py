@@ -12,6 +12,9 @@ import keyword
 import re
 import sys
 import unicodedata
+from functools import cache
+from importlib import import_module
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,6 +105,7 @@ def email_problem(_, email):
     return None
 
 
+@cache
 def time_zones():
     """Return the names of the IANA database, from the package tzdata, which cookiecutter installs, or the system."""
     try:
@@ -195,6 +199,10 @@ def django_html(text: str) -> str:
     return html.escape(text).replace("{", "&#123;").replace("}", "&#125;")
 
 
+# Where this version of the module was found, and when it was written.
+VERSION = (__file__, Path(__file__).stat().st_mtime_ns)
+
+
 class PlainText(str):
     """What to render where there is nothing to render."""
 
@@ -211,10 +219,14 @@ class TemplateAnswers(Extension):
     def __init__(self, environment: Environment) -> None:
         """Add them, as Jinja asks of an extension."""
         super().__init__(environment)
+        found = PathFinder.find_spec(__name__)
+        if found and (found.origin, Path(found.origin).stat().st_mtime_ns) != VERSION:
+            # cruft, for an update, renders two versions of this template, each of which needs its own filters.
+            del sys.modules[__name__]
+            import_module(__name__).TemplateAnswers(environment)
+            return
         for function in (usable_slug, refuse_bad_answers, toml, markdown, django_html):
             environment.filters[function.__name__] = function
         # Most file names and choices are plain, and to compile each would take longer than all files together.
         compiled = environment.from_string
         environment.from_string = lambda source: compiled(source) if re.search(r"[{#\n]", source) else PlainText(source)
-        # A program that renders two versions of this template, as cruft does for an update, must import each one's own.
-        sys.modules.pop(__name__, None)

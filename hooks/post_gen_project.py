@@ -4,12 +4,15 @@ Starting Python is most of what a hook costs, so this one imports little, and la
 """
 
 import os
-import secrets
 import sys
 
 DATABASE = "{{ cookiecutter.database }}"
 PROJECT_SLUG = "{{ cookiecutter.project_slug }}"
+# For what must be in small letters: a user of Linux, a database, an index, a name in compose.yaml.
+DEPLOYED_NAME = PROJECT_SLUG.lower()
 
+# What needs no quotes in a shell, as in shlex.quote, whose import takes as long as all the rest.
+PLAIN = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-")
 # A folder's name cannot depend on an answer, as a file's can.
 OPTIONAL_FOLDERS = (".github/workflows", ".github")
 UNIX = ("linux", "darwin", "freebsd", "openbsd", "netbsd", "sunos", "aix", "cygwin", "android")
@@ -20,6 +23,29 @@ def remove_empty_folders():
     for folder in OPTIONAL_FOLDERS:
         if os.path.isdir(folder) and not os.listdir(folder):
             os.rmdir(folder)
+
+
+def name_deployment():
+    """Write the project's name into deploy/, whose files have the default one, so that they can be checked as they lie.
+
+    Raises:
+        OSError: a file cannot be read or written.
+
+    """
+    if DEPLOYED_NAME == "my_project":
+        return
+    # The id of a Windows service is letters and digits alone. In this order neither name is found in the other's place.
+    names = {b"myproject": DEPLOYED_NAME.replace("_", ""), b"my_project": DEPLOYED_NAME}
+    for folder, _, files in os.walk("deploy"):
+        for file in files:
+            path = os.path.join(folder, file)
+            with open(path, "r+b") as opened:
+                text = opened.read()
+                for old, new in names.items():
+                    text = text.replace(old, new.encode())
+                opened.seek(0)
+                opened.truncate()
+                opened.write(text)
 
 
 def make_logs_folder():
@@ -48,18 +74,26 @@ def rotation(platform):
     )
 
 
+def fresh_secret(size):
+    """Return what ``secrets.token_hex(size)`` does, which is this line; its import would double the time of this hook.
+
+    https://github.com/python/cpython/blob/3.13/Lib/secrets.py and random.py: SystemRandom asks os.urandom.
+    """
+    return os.urandom(size).hex()
+
+
 def environment():
     """Return the text of .env for a developer's machine."""
     lines = [
         "# The settings of this machine. .env.example explains them; this file is never committed.",
-        f"SECRET_KEY={secrets.token_urlsafe(50)}",
+        f"SECRET_KEY={fresh_secret(32)}",
         "DEBUG=true",
     ]
     if DATABASE == "postgresql":
-        password = secrets.token_urlsafe(24)
+        password = fresh_secret(16)
         lines += [
             f"POSTGRES_PASSWORD={password}",
-            f"DATABASE_URL=postgresql://{PROJECT_SLUG}:{password}@localhost:5432/{PROJECT_SLUG}",
+            f"DATABASE_URL=postgresql://{DEPLOYED_NAME}:{password}@localhost:5432/{DEPLOYED_NAME}",
         ]
     return "\n".join(lines) + "\n"
 
@@ -99,6 +133,8 @@ def quoted(project):
     # A hook is started in the project's folder; the shell's own idea of where it is stands in PWD.
     if os.path.realpath(os.environ.get("PWD", "")) == os.path.dirname(project):
         return os.path.basename(project)
+    if PLAIN.issuperset(project):
+        return project
     import shlex  # noqa: PLC0415
 
     return shlex.quote(project)
@@ -111,6 +147,7 @@ def main():
     project = os.getcwd()
     remove_empty_folders()
     try:
+        name_deployment()
         make_logs_folder()
         write_for_owner(".env", environment())
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Celery's workers, set up as the generated README says, write into the project's log files."""
+"""Celery's workers, set up as applog/README.md says, write into the project's log files."""
 
 import json
 import os
@@ -42,7 +42,7 @@ for number in range(20):
 def test_a_worker_s_records_reach_the_log_files(bake, environment, tmp_path):
     """Celery empties the root logger's handlers: what tasks do would stand in no file, and in no security log."""
     python, project = environment("5.2"), bake()
-    readme = (project / "README.md").read_text(encoding="utf-8")
+    readme = (project / "applog" / "README.md").read_text(encoding="utf-8")
     [recipe] = re.findall(r"^```python\n(# config/celery.py\n.*?)```$", readme, re.MULTILINE | re.DOTALL)
     (project / "config" / "celery.py").write_text(recipe, encoding="utf-8")
     (project / "users" / "tasks.py").write_text(TASKS, encoding="utf-8")

@@ -20,7 +20,7 @@ def test_the_systemd_unit_is_sound(bake, tmp_path, database):
     gunicorn = project / ".venv" / "bin" / "gunicorn"
     gunicorn.parent.mkdir(parents=True)
     gunicorn.symlink_to(sys.executable)
-    text = (project / "deploy" / "my_project.service").read_text(encoding="utf-8")
+    text = (project / "deploy" / "gunicorn.service").read_text(encoding="utf-8")
     unit = tmp_path / "my_project.service"
     unit.write_text(text.replace("/srv/my_project", str(project)), encoding="utf-8")
     done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
@@ -64,7 +64,7 @@ def test_the_readme_has_the_commands_of_the_services(bake):
     readme = (project / "README.md").read_text(encoding="utf-8")
     commands = re.findall(r"^uv run --no-sync (gunicorn|hypercorn) (.*)$", readme, re.MULTILINE)
     service = (project / "deploy" / "windows-service.xml").read_text(encoding="utf-8")
-    unit = (project / "deploy" / "my_project.service").read_text(encoding="utf-8")
+    unit = (project / "deploy" / "gunicorn.service").read_text(encoding="utf-8")
     assert [server for server, _ in commands] == ["hypercorn", "gunicorn"]
     assert f"<arguments>-m hypercorn {commands[0][1]}</arguments>" in service
     assert f"/bin/gunicorn {commands[1][1]} " in unit

@@ -1,6 +1,7 @@
 """What the hooks do around the rendering, on this machine and on stranger ones."""
 
 import os
+import re
 import runpy
 import shlex
 import shutil
@@ -33,6 +34,18 @@ def test_postgresql_gets_a_password_of_its_own(bake):
     first, second = (environment_of(bake(database="postgresql")) for _ in range(2))
     assert first["POSTGRES_PASSWORD"] in first["DATABASE_URL"]
     assert first["POSTGRES_PASSWORD"] != second["POSTGRES_PASSWORD"]
+
+
+@pytest.mark.parametrize("slug", ["MyProject_1x", "shop", "my_project"])
+def test_what_is_deployed_has_the_project_s_name(bake, slug):
+    """Two projects on one server must not share a service, a user or an index by a name that somebody forgot."""
+    files = [path for path in (bake(project_slug=slug, containers="yes") / "deploy").rglob("*") if path.is_file()]
+    text = "".join(path.read_text(encoding="utf-8") for path in files)
+    name = slug.lower()
+    assert set(re.findall(r"/srv/(\w+)", text)) == set(re.findall(r"^User=(.*)$", text, re.MULTILINE)) == {name}
+    assert re.findall(r"<id>(.*)</id>", text) == [name.replace("_", "")]
+    rest = text.replace(name, "").replace(name.replace("_", ""), "")
+    assert not re.search("my_?project", rest, re.IGNORECASE)
 
 
 def test_the_secret_is_for_its_owner_only(bake):

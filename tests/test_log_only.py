@@ -86,8 +86,8 @@ def test_what_is_brought_is_the_template_s_own(started, bake):
     settings = (started / "applog" / "settings.py").read_text(encoding="utf-8")
     assert "cookiecutter" not in settings
     wanted = tomllib.loads((bake() / "pyproject.toml").read_text(encoding="utf-8"))
-    readme = (started / "applog" / "README.md").read_text(encoding="utf-8")
-    assert all(requirement in readme for requirement in wanted["dependency-groups"]["otlp"])
+    steps = (started / "applog" / "INSTALL.md").read_text(encoding="utf-8")
+    assert all(requirement in steps for requirement in wanted["dependency-groups"]["otlp"])
     assert 'default="mine"' in settings
     subprocess.run(["ruff", "check", "--isolated", "--select", "E,F,W", "--line-length", "120", "applog"],
                    cwd=started, check=True)  # fmt: skip

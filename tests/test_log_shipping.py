@@ -99,7 +99,7 @@ def start(tmp_path):
 def configure(project, name, **changes):
     """Make the changes that a configuration's first lines ask for, and return it."""
     text = (project / FOLDER / name).read_text(encoding="utf-8")
-    for old, new in {"/srv/Shop": str(project), **changes}.items():
+    for old, new in {"/srv/shop": str(project), **changes}.items():
         assert old in text
         text = text.replace(old, new)
     return text
@@ -311,7 +311,7 @@ def test_splunk_s_stanzas_are_as_documented(bake):
     """A forwarder that takes two files that begin alike for one sends one of them."""
     project = bake(project_slug="Shop")
     found = sections_of((project / FOLDER / "splunk-inputs.conf").read_text(encoding="utf-8"))
-    django, security = (f"[monitor:///srv/Shop/logs/{name}.log*]" for name in ("django", "security"))
+    django, security = (f"[monitor:///srv/shop/logs/{name}.log*]" for name in ("django", "security"))
     # https://docs.splunk.com/Documentation/Splunk/latest/Data/Listofpretrainedsourcetypes has _json.
     assert found == {
         django: {"sourcetype": "_json", "index": "main"},
@@ -333,7 +333,7 @@ def test_fluentd_s_sections_are_balanced_and_as_documented(bake):
     assert set(found["<source>"]) == {
         "@type", "path", "pos_file", "tag", "read_from_head", "rotate_wait", "port", "bind",
     }  # fmt: skip
-    assert found["<match Shop.**>"] == {"@type": "stdout"}
+    assert found["<match shop.**>"] == {"@type": "stdout"}
 
 
 @pytest.mark.parametrize("name", ["filebeat.yml", "otelcol-azure-monitor.yaml", "fluent-bit.yaml"])
@@ -369,10 +369,10 @@ def test_each_file_says_what_to_change_and_reads_both_logs(bake):
     assert sorted(set(re.findall(r"^\|[^|]*\| `([\w-]+\.(?:conf|json|ya?ml))` \|", readme, re.MULTILINE))) == files
     for name in files:
         text = (project / FOLDER / name).read_text(encoding="utf-8")
-        both = "/srv/Shop/logs/*.log" in text
-        assert both or all(f"/srv/Shop/logs/{log}.log" in text for log in ("django", "security")), name
+        both = "/srv/shop/logs/*.log" in text
+        assert both or all(f"/srv/shop/logs/{log}.log" in text for log in ("django", "security")), name
         if name.endswith(".json"):  # knows no comments
             continue
         head = text.partition("\n\n")[0]
         assert "https://" in head
-        assert "Change /srv/Shop to the project's folder" in head
+        assert "Change /srv/shop to the project's folder" in head

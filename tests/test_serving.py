@@ -90,7 +90,7 @@ def ask(server, numbers):
 
 def unit_command(project, python):
     """Return the command of the systemd unit, with the programs of the tests' environment."""
-    unit = (project / "deploy" / f"{project.name}.service").read_text(encoding="utf-8")
+    unit = (project / "deploy" / "gunicorn.service").read_text(encoding="utf-8")
     [command] = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
     program, *arguments = shlex.split(command)
     assert program == f"/srv/{project.name}/.venv/bin/gunicorn"
@@ -191,7 +191,7 @@ def test_the_service_is_not_started_again_without_its_variables(bake, environmen
     """Without this, systemd restarts a server for ever that cannot start, and its log fills."""
     project = bake()
     (project / ".env").unlink()
-    unit = (project / "deploy" / f"{project.name}.service").read_text(encoding="utf-8")
+    unit = (project / "deploy" / "gunicorn.service").read_text(encoding="utf-8")
     [status] = re.findall(r"^RestartPreventExitStatus=(\d+)$", unit, re.MULTILINE)
     server = start(unit_command(project, environment("5.2")), project, LOCAL | {"SECRET_KEY": ""})
     assert server.process.wait(60) == int(status)

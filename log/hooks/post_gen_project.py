@@ -38,7 +38,7 @@ def main():
     Path("settings.py").write_text(log_settings(settings, Path.cwd().parent.name), encoding="utf-8", newline="\n")
     Path(".env.example").write_text("".join(variables[1:]), encoding="utf-8", newline="\n")
     sys.stdout.reconfigure(errors="backslashreplace")  # a legacy code page cannot print everything
-    print(Path("README.md").read_text(encoding="utf-8"))
+    print(Path("INSTALL.md").read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
