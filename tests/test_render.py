@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import COMBINATIONS, PARSERS, QUESTIONS, ROOT, name_of
+from conftest import CHOICES, COMBINATIONS, PARSERS, QUESTIONS, ROOT, name_of
 
 EVERYWHERE = {
     ".editorconfig", ".env", ".env.example", ".gitattributes", ".gitignore", ".pre-commit-config.yaml", "LICENSE",
@@ -80,9 +80,10 @@ def test_each_combination_is_whole_and_clean(bake, answers):
     ruff("format", "--check", project)
 
 
-def test_the_project_is_small(bake):
+@pytest.mark.parametrize("django_version", CHOICES["django_version"])
+def test_the_project_is_small(bake, django_version):
     """Whoever starts a project wants to have read it by the evening."""
-    project = bake()
+    project = bake(django_version=django_version)
     assert len(files_in(project) - {".env"}) <= 100
     assert len((project / "config/settings.py").read_text(encoding="utf-8").splitlines()) < 220
 

@@ -2,6 +2,7 @@
 
 import http.client
 import itertools
+import json
 import os
 import re
 import shlex
@@ -227,13 +228,16 @@ def test_a_read_only_folder_is_told_once(bake, environment, start, read_only):
     shutil.rmtree(project / "logs")
     (project / "logs").mkdir()
     read_only(project / "logs")
-    server = start(unit_command(project, python), project, LOCAL).wait()
+    errors = project.parent / "stderr.txt"
+    command = ["sh", "-c", 'exec "$@" 2>"$0"', errors, *unit_command(project, python)]
+    server = start(command, project, LOCAL).wait()
     assert ask(server, range(200)) == {200: 200}
     assert server.terminate() == 0
-    text = server.text()
-    assert text.count(f"Log files cannot be written in {project / 'logs'}: ") == 1
-    assert "record lost" not in text
+    assert server.text().count(f"Log files cannot be written in {project / 'logs'}: ") == 1
     assert numbers_in([server.console]) == Counter(map(str, range(200)))
+    assert not re.search(r" (INFO|WARNING|ERROR) |record lost", errors.read_text(encoding="utf-8"))
+    dumped = run(python, "manage.py", "dumpdata", "users", cwd=project, env=LOCAL)
+    assert json.loads(dumped) == []
 
 
 @unix

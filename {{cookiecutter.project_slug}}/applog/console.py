@@ -3,23 +3,34 @@
 import logging
 import os
 import sys
+from io import TextIOWrapper
 from typing import TextIO
 
+from django.conf import settings
 from django.core.management.color import color_style, supports_color
 
 from applog.formatters import TextFormatter
+
+# One of them is loaded before logging is set up by what starts a server in production, and by no command of manage.py.
+ENTRY_POINTS = {"django.core.asgi", "django.core.wsgi"}
 
 
 class ConsoleHandler(logging.StreamHandler[TextIO]):
     """Writes to stderr, warnings and errors in Django's colours where that is a terminal that shows them.
 
-    NO_COLOR (https://no-color.org) and DJANGO_COLORS=nocolor switch them off.
+    A server without log files, such as one in a read-only container, writes to stdout, where its platform looks for the
+    log (https://12factor.net/logs). Commands do not: some print their data there.
+
+    NO_COLOR (https://no-color.org) and DJANGO_COLORS=nocolor switch the colours off.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        if not (settings.WITH_FILES or ENTRY_POINTS.isdisjoint(sys.modules)) and isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # as stderr does: a legacy code page has not every letter
+            self.setStream(sys.stdout)
         self._style = None
-        if sys.stderr and sys.stderr.isatty() and supports_color() and not os.environ.get("NO_COLOR"):
+        if self.stream and self.stream.isatty() and supports_color() and not os.environ.get("NO_COLOR"):
             self._style = color_style()
 
     def format(self, record: logging.LogRecord) -> str:
