@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from collections import Counter
+from configparser import RawConfigParser
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,10 +17,12 @@ import yaml
 from agents import Elasticsearch, Graylog
 from conftest import run
 from filelock import FileLock
+from jsonschema import Draft202012Validator
 from servers import free_port, is_open, stop, wait_for
 from storm import Storm
 
 FOLDER = Path("deploy") / "log-shipping"
+SCHEMAS = Path(__file__).parent / "schemas"
 ROTATIONS = {
     "Size": {"maxBytes": 200_000, "backupCount": 40},
     "Time": {"when": "S", "interval": 2, "backupCount": 20},
@@ -105,15 +108,18 @@ def configure(project, name, **changes):
     return text
 
 
-def rotate_under(storm, processes, sent):
-    """Let processes write and rotate for some seconds, and assert that each record was sent once."""
+def rotate_under(storm, processes, sent, patience=3):
+    """Let processes write and rotate for some seconds, and assert that each record was sent once.
+
+    The agent has come to its end when nothing was sent for `patience` seconds.
+    """
     storm.start(processes)
     storm.wait()
     written = Counter("{}-{}-{}".format(*key) for key in storm.acknowledged())
     assert len(storm.files()) > 3, "hardly rotated"
     found = Counter()
     while (before := found.total()) < written.total():
-        time.sleep(3)
+        time.sleep(patience)
         found = Counter(message.partition(" ")[0] for message in sent() if message.endswith("xx end"))
         if found.total() == before:
             break
@@ -181,6 +187,39 @@ def test_syslog_ng_sends_each_record_to_graylog(project, tmp_path, start, syslog
         graylog.close()
 
 
+@pytest.mark.skipif(not shutil.which("filebeat"), reason="Filebeat is not installed here")
+@pytest.mark.parametrize("kind", ROTATIONS)
+def test_filebeat_sends_each_record_in_elastic_s_names(project, tmp_path, start, kind):
+    """Records with other names, or at the time at which they came by, are there and are not found."""
+    text, output, _ = configure(project, "filebeat.yml").partition("output.elasticsearch:")
+    assert output
+    text += f"output.file: {{path: {tmp_path}, filename: sent, rotate_every_kb: 1000000}}\n"
+    configuration = tmp_path / "filebeat.yml"
+    configuration.write_text(text, encoding="utf-8")
+    configuration.chmod(0o600)
+    paths = [part for name in ("data", "logs") for part in (f"--path.{name}", tmp_path / name)]
+    options = ["-c", configuration, "--path.home", tmp_path, *paths]
+    run("filebeat", "test", "config", *options, cwd=tmp_path)
+    start(["filebeat", "run", *options])
+
+    def sent():
+        files = [file.read_text(encoding="utf-8") for file in tmp_path.glob("sent*")]
+        whole = [line for file in files for line in file.split("\n")[:-1]]
+        return [dict(settings_of(json.loads(line))) for line in whole]
+
+    written = records(project / "logs" / "django.log")
+    wait_for(lambda: len(sent()) >= len(written))
+    names = {"timestamp": "@timestamp", "level": "log.level", "logger": "log.logger"}
+    for found, record in zip(sent(), written, strict=True):
+        expected = {names.get(name, name): value for name, value in settings_of(record)}
+        assert found.items() >= expected.items()
+    storm = Storm(
+        kind, project / "logs" / "security.log", seconds=6, pause=0.001, options=ROTATIONS[kind], format=JSON_LINE
+    )
+    # It looks for new files every 10 seconds.
+    rotate_under(storm, 4, lambda: [document["message"] for document in sent()], patience=12)
+
+
 PUT_EVENTS = """
 import boto3, json, re, sys
 from datetime import datetime, timezone
@@ -228,50 +267,49 @@ def test_cloudwatch_takes_each_record_at_its_own_time(project, tmp_path, tools, 
             assert milliseconds == round(datetime.fromisoformat(record["timestamp"]).timestamp() * 1000)
 
 
-# What each vendor documents of the settings used, at the address that the file names; "*" stands for a name of ours.
-DOCUMENTED = {
-    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-Agent-Configuration-File-Details.html
-    "amazon-cloudwatch-agent.json": {
-        f"logs.logs_collected.files.collect_list.{key}"
-        for key in (
-            "file_path",
-            "log_group_name",
-            "log_stream_name",
-            "timestamp_format",
-            "timezone",
-            "retention_in_days",
-        )
-    },
-    "datadog.yaml": {f"logs.{key}" for key in ("type", "path", "service", "source")},
-    "filebeat.yml": {
-        *(f"filebeat.inputs.{key}" for key in ("type", "id", "paths", "file_identity.native")),
-        "filebeat.inputs.prospector.scanner.fingerprint.enabled",
-        *(f"filebeat.inputs.parsers.ndjson.{key}" for key in ("target", "expand_keys", "add_error_key")),
-        *(f"processors.timestamp.{key}" for key in ("field", "layouts", "test")),
-        *(f"processors.rename.{key}" for key in ("fields.from", "fields.to", "ignore_missing")),
-        *(f"processors.drop_fields.{key}" for key in ("fields", "ignore_missing")),
-        *(f"output.elasticsearch.{key}" for key in ("hosts", "api_key")),
-    },
-    "fluent-bit.yaml": {
-        "service.flush",
-        *(f"parsers.{key}" for key in ("name", "format", "time_key", "time_format", "time_keep")),
-        *(f"pipeline.inputs.{key}" for key in ("name", "path", "tag", "parser", "db", "read_from_head")),
-        *(f"pipeline.inputs.{key}" for key in ("rotate_wait", "buffer_max_size")),
-        *(f"pipeline.outputs.{key}" for key in ("name", "match", "host", "port")),
-    },
-    "otelcol-azure-monitor.yaml": {
-        *(f"receivers.filelog.{key}" for key in ("include", "start_at", "storage")),
-        *(f"receivers.filelog.operators.{key}" for key in ("type", "from", "to")),
-        *(f"receivers.filelog.operators.timestamp.{key}" for key in ("parse_from", "layout_type", "layout")),
-        *(f"receivers.filelog.operators.severity.{key}" for key in ("parse_from", "mapping.warn", "mapping.fatal")),
-        "receivers.otlp.protocols.http.endpoint",
-        "processors.batch",
-        "exporters.azuremonitor.connection_string",
-        "extensions.file_storage.directory",
-        "service.extensions",
-        *(f"service.pipelines.logs.{key}" for key in ("receivers", "processors", "exporters")),
-    },
+# Settings that are known, with values that are not.
+WRONG = {
+    "amazon-cloudwatch-agent.json": ('"retention_in_days": 90', '"retention_in_days": 91'),
+    "datadog.yaml": ("type: file", "type: files"),
+    "filebeat.yml": ("expand_keys: true", "expand_keys: 1"),
+    "fluent-bit.yaml": ("buffer_max_size: 1M", "buffer_max_size: 1 MiB"),
+    "fluentd.conf": ("rotate_wait 60", "rotate_wait long"),
+    "otelcol-azure-monitor.yaml": ("start_at: beginning", "start_at: head"),
+    "splunk-inputs.conf": ("crcSalt =", "initCrcLength ="),
 }
+
+
+def directives_of(text):
+    """Return the directives of a file for Fluentd by their names; what stands behind a name is its setting ""."""
+    opened, names = [{}], []
+    for line in filter(None, (line.strip() for line in text.splitlines())):
+        if line.startswith("</"):
+            assert line == f"</{names.pop()}>"
+            opened.pop()
+        elif line[0] == "<":
+            name, _, pattern = line.strip("<>").partition(" ")
+            directive = {"": pattern} if pattern else {}
+            opened[-1].setdefault(name, []).append(directive)
+            opened.append(directive)
+            names.append(name)
+        elif line[0] != "#":
+            key, _, value = line.partition(" ")
+            opened[-1][key] = value
+    assert not names
+    return opened[0]
+
+
+def stanzas_of(text):
+    """Return the stanzas of a file for Splunk by their names."""
+    parser = RawConfigParser(delimiters="=")
+    parser.optionxform = str
+    parser.read_string(text)
+    return {name: dict(parser[name]) for name in parser.sections()}
+
+
+def parsed(name, text):
+    """Return what a configuration says."""
+    return {"fluentd.conf": directives_of, "splunk-inputs.conf": stanzas_of}.get(name, yaml.safe_load)(text)
 
 
 def settings_of(value, name=""):
@@ -286,54 +324,65 @@ def settings_of(value, name=""):
         yield name, value
 
 
-@pytest.mark.parametrize("name", DOCUMENTED)
-def test_each_setting_is_one_that_its_vendor_documents(bake, name):
-    """An agent ignores a misspelt setting, or does not start, and nobody of us can run this one."""
-    project = bake(project_slug="Shop")
-    found = list(settings_of(yaml.safe_load((project / FOLDER / name).read_text(encoding="utf-8"))))
-    assert {setting for setting, _ in found} == DOCUMENTED[name]
+def spoilt(value):
+    """Yield a configuration again and again, each time with another name misspelt or another value of a wrong kind."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield {f"x{name}" if name == key else name: kept for name, kept in value.items()}
+            yield from ({**value, key: wrong} for wrong in spoilt(item))
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from ([*value[:place], wrong, *value[place + 1 :]] for wrong in spoilt(item))
+    else:
+        yield {"wrong": "kind"}
 
 
-def sections_of(text):
-    """Return the settings of a file of stanzas, by stanza: Splunk's [..] or Fluentd's <..>."""
-    found, stanza = {}, ""
-    for line in filter(None, (line.strip() for line in text.splitlines())):
-        if line[0] in "[<":
-            stanza = line if not line.startswith("</") else ""
-            found.setdefault(stanza, {})
-        elif line[0] != "#":
-            key, _, value = line.partition(" = " if line and stanza.startswith("[") else " ")
-            found[stanza][key] = value
-    return found
+@pytest.mark.parametrize("name", WRONG)
+def test_each_setting_is_as_its_vendor_s_schema_has_it(bake, name):
+    """An agent ignores a misspelt setting, or does not start; schemas/README.md says whose word each schema is."""
+    schema = json.loads((SCHEMAS / name).with_suffix(".json").read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    text = (bake(project_slug="Shop") / FOLDER / name).read_text(encoding="utf-8")
+    assert [f"{error.json_path}: {error.message}" for error in validator.iter_errors(parsed(name, text))] == []
+    assert WRONG[name][0] in text
+    assert not validator.is_valid(parsed(name, text.replace(*WRONG[name])))
+    assert [wrong for wrong in spoilt(parsed(name, text)) if validator.is_valid(wrong)] == []
 
 
-def test_splunk_s_stanzas_are_as_documented(bake):
+APPINSPECT = """
+import json, sys
+from splunk_appinspect.configuration_parser import configuration_lexer, parse
+from splunk_appinspect.inputs_configuration_file import InputsConfigurationFile
+from splunk_appinspect.splunk_pretrained_sourcetypes_list import SPLUNK_PRETRAINED_SOURCETYPES
+
+found = parse(sys.stdin.read(), InputsConfigurationFile(), configuration_lexer)
+stanzas = {stanza.name: {name: option.value for name, option in stanza.options.items()} for stanza in found.sections()}
+print(json.dumps([stanzas, list(map(str, found.errors)), SPLUNK_PRETRAINED_SOURCETYPES]))
+"""
+
+
+def test_splunk_s_own_parser_reads_the_stanzas(bake, tmp_path, tools):
     """A forwarder that takes two files that begin alike for one sends one of them."""
-    project = bake(project_slug="Shop")
-    found = sections_of((project / FOLDER / "splunk-inputs.conf").read_text(encoding="utf-8"))
-    django, security = (f"[monitor:///srv/shop/logs/{name}.log*]" for name in ("django", "security"))
-    # https://docs.splunk.com/Documentation/Splunk/latest/Data/Listofpretrainedsourcetypes has _json.
-    assert found == {
+    text = (bake(project_slug="Shop") / FOLDER / "splunk-inputs.conf").read_text(encoding="utf-8")
+    printed = run(tools("splunk-appinspect>=4.3"), "-c", APPINSPECT, cwd=tmp_path, input=text)
+    stanzas, errors, sourcetypes = json.loads(printed)
+    django, security = (f"monitor:///srv/shop/logs/{name}.log*" for name in ("django", "security"))
+    assert stanzas == stanzas_of(text) == {
         django: {"sourcetype": "_json", "index": "main"},
         security: {"sourcetype": "_json", "index": "main", "crcSalt": "security"},
-    }
+    }  # fmt: skip
+    assert errors == []
+    assert "_json" in sourcetypes
     names = ["django.log", "django.log.1", "django.log.2026-02-09", "security.log", ".django.log.lock"]
     assert [name for name in names if fnmatch.fnmatch(name, "django.log*")] == names[:3]
 
 
-def test_fluentd_s_sections_are_balanced_and_as_documented(bake):
-    """Fluentd ends at the first directive that it does not know."""
-    project = bake(project_slug="Shop")
-    text = (project / FOLDER / "fluentd.conf").read_text(encoding="utf-8")
-    opened = [tag[1:] if tag[0] == "/" else None for tag in re.findall(r"^\s*<(/?\w+)", text, re.MULTILINE)]
-    assert opened == [None, None, "parse", "source", None, "source", None, "match"]
-    found = sections_of(text)
+def test_fluentd_takes_a_record_s_own_time(bake):
+    """Without time_key Fluentd gives each record the time at which it came by."""
+    found = directives_of((bake() / FOLDER / "fluentd.conf").read_text(encoding="utf-8"))
     time = {"time_key": "timestamp", "time_type": "string", "time_format": "%iso8601", "keep_time_key": "true"}
-    assert found["<parse>"] == {"@type": "json", **time}
-    assert set(found["<source>"]) == {
-        "@type", "path", "pos_file", "tag", "read_from_head", "rotate_wait", "port", "bind",
-    }  # fmt: skip
-    assert found["<match shop.**>"] == {"@type": "stdout"}
+    assert found["source"][0]["parse"] == [{"@type": "json", **time}]
 
 
 @pytest.mark.parametrize("name", ["filebeat.yml", "otelcol-azure-monitor.yaml", "fluent-bit.yaml"])
@@ -358,7 +407,8 @@ def test_the_collector_s_pipeline_names_what_is_configured(bake):
     found = yaml.safe_load((project / FOLDER / "otelcol-azure-monitor.yaml").read_text(encoding="utf-8"))
     pipeline = found["service"]["pipelines"]["logs"]
     assert {kind: set(found[kind]) for kind in pipeline} == {kind: set(names) for kind, names in pipeline.items()}
-    assert set(found["service"]["extensions"]) == set(found["extensions"]) == {found["receivers"]["filelog"]["storage"]}
+    storage = found["receivers"]["file_log"]["storage"]
+    assert set(found["service"]["extensions"]) == set(found["extensions"]) == {storage}
 
 
 def test_each_file_says_what_to_change_and_reads_both_logs(bake):
