@@ -81,7 +81,7 @@ def start(original, name, number):
         module = "measured"
         text = f"HANDLER = { ({'class': handler, **options}) }\n{SETTINGS}"
         (project / "config" / "measured.py").write_text(text, encoding="utf-8")
-    unit = (project / "deploy" / "my_project.service").read_text(encoding="utf-8")
+    unit = (project / "deploy" / "gunicorn.service").read_text(encoding="utf-8")
     address = f"127.0.0.1:{8900 + number}"
     arguments = shlex.split(
         re.search(r"^ExecStart=\S+ (.*)$", unit, re.MULTILINE)[1].replace("127.0.0.1:8000", address)

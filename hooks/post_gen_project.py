@@ -11,6 +11,19 @@ PROJECT_SLUG = "{{ cookiecutter.project_slug }}"
 # For what must be in small letters: a user of Linux, a database, an index, a name in compose.yaml.
 DEPLOYED_NAME = PROJECT_SLUG.lower()
 
+DEPLOYMENT = (
+    "logrotate.conf",
+    "windows-service.xml",
+    "log-shipping/amazon-cloudwatch-agent.json",
+    "log-shipping/datadog.yaml",
+    "log-shipping/filebeat.yml",
+    "log-shipping/fluent-bit.yaml",
+    "log-shipping/fluentd.conf",
+    "log-shipping/otelcol-azure-monitor.yaml",
+    "log-shipping/rsyslog-elasticsearch.conf",
+    "log-shipping/splunk-inputs.conf",
+    "log-shipping/syslog-ng-graylog.conf",
+)
 # What needs no quotes in a shell, as in shlex.quote, whose import takes as long as all the rest.
 PLAIN = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-")
 # A folder's name cannot depend on an answer, as a file's can.
@@ -26,26 +39,25 @@ def remove_empty_folders():
 
 
 def name_deployment():
-    """Write the project's name into deploy/, whose files have the default one, so that they can be checked as they lie.
+    """Write the project's name into the files that are copied as they are, where it is called my-project.
+
+    Nothing but a file's first writing is changed: no project's name has a hyphen, or a capital letter here.
 
     Raises:
         OSError: a file cannot be read or written.
 
     """
-    if DEPLOYED_NAME == "my_project":
-        return
-    # The id of a Windows service is letters and digits alone. In this order neither name is found in the other's place.
-    names = {b"myproject": DEPLOYED_NAME.replace("_", ""), b"my_project": DEPLOYED_NAME}
-    for folder, _, files in os.walk("deploy"):
-        for file in files:
-            path = os.path.join(folder, file)
-            with open(path, "r+b") as opened:
-                text = opened.read()
-                for old, new in names.items():
-                    text = text.replace(old, new.encode())
-                opened.seek(0)
-                opened.truncate()
-                opened.write(text)
+    # The id of a Windows service is letters and digits alone.
+    names = {b"my-project": DEPLOYED_NAME.encode(), b"MyProject": DEPLOYED_NAME.replace("_", "").encode()}
+    for name in DEPLOYMENT:
+        path = os.path.join("deploy", name)
+        with open(path, "rb") as file:
+            text = copied = file.read()
+        for old, new in names.items():
+            text = text.replace(old, new)
+        if text != copied:
+            with open(path, "wb") as file:
+                file.write(text)
 
 
 def make_logs_folder():

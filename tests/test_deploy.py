@@ -22,7 +22,7 @@ def test_the_systemd_unit_is_sound(bake, tmp_path, database):
     gunicorn.symlink_to(sys.executable)
     text = (project / "deploy" / "gunicorn.service").read_text(encoding="utf-8")
     unit = tmp_path / "my_project.service"
-    unit.write_text(text.replace("/srv/my_project", str(project)), encoding="utf-8")
+    unit.write_text(text.replace("/srv/%p", str(project)), encoding="utf-8")
     done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     found = run("systemd-analyze", "security", "--offline=true", unit, cwd=tmp_path)

@@ -1,5 +1,6 @@
 """The log alone, brought into a Django project that exists already."""
 
+import os
 import re
 import subprocess
 import sys
@@ -91,6 +92,12 @@ def test_what_is_brought_is_the_template_s_own(started, bake):
     assert 'default="mine"' in settings
     subprocess.run(["ruff", "check", "--isolated", "--select", "E,F,W", "--line-length", "120", "applog"],
                    cwd=started, check=True)  # fmt: skip
+
+
+def test_a_relative_path_of_the_template_will_do(started):
+    """Who tries a clone of the template types ../template."""
+    run(sys.executable, "-m", "cookiecutter", os.path.relpath(ROOT, started), "--directory", "log", cwd=started)
+    assert (started / "applog" / "handlers.py").exists()
 
 
 def test_a_newer_version_replaces_the_older(started):

@@ -94,7 +94,7 @@ def unit_command(project, python):
     unit = (project / "deploy" / "gunicorn.service").read_text(encoding="utf-8")
     [command] = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
     program, *arguments = shlex.split(command)
-    assert program == f"/srv/{project.name}/.venv/bin/gunicorn"
+    assert program == "/srv/%p/.venv/bin/gunicorn"
     return [python, "-m", "gunicorn", *arguments]
 
 

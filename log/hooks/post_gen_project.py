@@ -1,11 +1,11 @@
 """Bring the log into a project that exists already, from the template's own project, and say what is left to do."""
 
+import os
 import re
 import shutil
 import sys
 from pathlib import Path
 
-TEMPLATE = Path(r"{{ cookiecutter._repo_dir }}").parent / "{% raw %}{{cookiecutter.project_slug}}{% endraw %}"
 DOCSTRING = '"""What the log adds to the settings: put `from applog.settings import *` at the end of yours."""'
 # Not BASE_DIR, for example, which may be another folder in a project that was not made from this template.
 NAMES = [
@@ -20,6 +20,15 @@ NAMES = [
 ]
 
 
+def template():
+    """Return the template's project, whose path may be a relative one of the folder where cookiecutter was started."""
+    for started in (r"{{ cookiecutter._output_dir }}", os.environ.get("PWD", "")):
+        folder = Path(started, r"{{ cookiecutter._repo_dir }}").parent
+        if (project := folder / "{% raw %}{{cookiecutter.project_slug}}{% endraw %}").is_dir():
+            return project
+    sys.exit("The template cannot be found from here; type its full path.")
+
+
 def log_settings(text, project):
     """Return what the log needs of the template's settings: how they read the environment, and LOGGING."""
     head = text.partition("\n")[2].partition("# Core\n")[0]
@@ -32,9 +41,10 @@ def log_settings(text, project):
 
 def main():
     """Fill the folder, which is the current one."""
-    shutil.copytree(TEMPLATE / "applog", ".", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    settings = (TEMPLATE / "config" / "settings.py").read_text(encoding="utf-8")
-    variables = (TEMPLATE / ".env.example").read_text(encoding="utf-8").partition("# The log:")
+    source = template()
+    shutil.copytree(source / "applog", ".", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    settings = (source / "config" / "settings.py").read_text(encoding="utf-8")
+    variables = (source / ".env.example").read_text(encoding="utf-8").partition("# The log:")
     Path("settings.py").write_text(log_settings(settings, Path.cwd().parent.name), encoding="utf-8", newline="\n")
     Path(".env.example").write_text("".join(variables[1:]), encoding="utf-8", newline="\n")
     sys.stdout.reconfigure(errors="backslashreplace")  # a legacy code page cannot print everything

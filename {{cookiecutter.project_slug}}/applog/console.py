@@ -11,7 +11,7 @@ from django.core.management.color import color_style, supports_color
 
 from applog.formatters import TextFormatter
 
-# One of them is loaded before logging is set up by what starts a server in production, and by no command of manage.py.
+# One of them is loaded where a server starts, before logging is set up for it; by manage.py for runserver alone.
 ENTRY_POINTS = {"django.core.asgi", "django.core.wsgi"}
 
 
@@ -26,7 +26,8 @@ class ConsoleHandler(logging.StreamHandler[TextIO]):
 
     def __init__(self) -> None:
         super().__init__()
-        if not (settings.WITH_FILES or ENTRY_POINTS.isdisjoint(sys.modules)) and isinstance(sys.stdout, TextIOWrapper):
+        is_server = not ENTRY_POINTS.isdisjoint(sys.modules)
+        if is_server and not settings.WITH_FILES and isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # as stderr does: a legacy code page has not every letter
             self.setStream(sys.stdout)
         self._style = None
