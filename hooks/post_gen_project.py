@@ -1,4 +1,4 @@
-"""Finish the project: prove that logs/ can be written, write .env, say what to do next.
+"""Finish the project: put its name into deploy/, prove that logs/ can be written, write .env, say what to do next.
 
 Starting Python is most of what a hook costs, so this one imports little, and late: no pathlib, no json.
 """
@@ -10,7 +10,6 @@ DATABASE = "{{ cookiecutter.database }}"
 PROJECT_SLUG = "{{ cookiecutter.project_slug }}"
 # For what must be in small letters: a user of Linux, a database, an index, a name in compose.yaml.
 DEPLOYED_NAME = PROJECT_SLUG.lower()
-
 DEPLOYMENT = (
     "logrotate.conf",
     "windows-service.xml",
@@ -41,7 +40,7 @@ def remove_empty_folders():
 def name_deployment():
     """Write the project's name into the files that are copied as they are, where it is called my-project.
 
-    Nothing but a file's first writing is changed: no project's name has a hyphen, or a capital letter here.
+    A second time this changes nothing: no project's name has a hyphen, or, in small letters, a capital one.
 
     Raises:
         OSError: a file cannot be read or written.
