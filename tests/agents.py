@@ -8,12 +8,22 @@ from servers import InBackground
 
 
 class Elasticsearch(InBackground, ThreadingHTTPServer):
-    """Takes documents by the bulk interface."""
+    """Takes documents by the bulk interface, none with an id that it has, and leaves one request without an answer."""
 
     def __init__(self):
         """Listen."""
-        self.documents = []
+        self.documents = {}
+        self.unanswered, self.refused = 1, 0
         super().__init__(BulkRequest)
+
+    def create(self, action, document):
+        """Store a document, and return the status."""
+        key = action["create"]["_id"]
+        if key in self.documents:
+            self.refused += 1
+            return 409
+        self.documents[key] = (action["create"]["_index"], document)
+        return 201
 
 
 class BulkRequest(BaseHTTPRequestHandler):
@@ -39,11 +49,14 @@ class BulkRequest(BaseHTTPRequestHandler):
     def do_POST(self):
         """Take lines of JSON, by twos: what to do, and the document."""
         lines = self.rfile.read(int(self.headers["Content-Length"])).decode().splitlines()
-        pairs = [
-            (json.loads(action), json.loads(document)) for action, document in zip(lines[::2], lines[1::2], strict=True)
-        ]
-        self.server.documents += pairs
-        self.answer({"took": 1, "errors": False, "items": [{"create": {"status": 201}} for _ in pairs]})
+        pairs = zip(map(json.loads, lines[::2]), map(json.loads, lines[1::2]), strict=True)
+        statuses = [self.server.create(*pair) for pair in pairs]
+        if self.server.unanswered:
+            self.server.unanswered -= 1
+            self.close_connection = True
+            return
+        items = [{"create": {"status": status}} for status in statuses]
+        self.answer({"took": 1, "errors": 409 in statuses, "items": items})
 
     def log_message(self, *_):
         """Print nothing."""
