@@ -138,7 +138,8 @@ def environment(cookies_session, shared_folder):
             if not folder.exists():
                 answers = {"django_version": django_version, "database": "postgresql"}
                 project = cookies_session.bake(extra_context=answers).project_path
-                run("uv", "sync", "--quiet", "--all-groups", "--python", python, cwd=project)
+                # As pyproject.toml has it for these tests' own environment.
+                run("uv", "sync", "--quiet", "--all-groups", "--compile-bytecode", "--python", python, cwd=project)
                 # Renamed only when it is whole; its Python finds its packages from wherever it lies.
                 (project / ".venv").rename(folder)
         return python_in(folder)
@@ -163,7 +164,7 @@ def tools(shared_folder):
             if not (folder / "complete").exists():
                 run("uv", "venv", "--quiet", "--clear", "--python", sys.executable, folder, cwd=shared_folder)
                 done = subprocess.run(
-                    ["uv", "pip", "install", "--quiet", "--python", python, *packages],
+                    ["uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", python, *packages],
                     capture_output=True, encoding="utf-8", check=False,
                 )  # fmt: skip
                 if done.returncode:
