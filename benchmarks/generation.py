@@ -2,7 +2,7 @@
 
 The reference is a template of one file with two empty hooks. Both are generated in turn, so that whatever else the
 machine does falls on both alike, and in memory where there is a folder for that: how fast a disk makes files depends on
-what was removed from it in the last minutes (ext4 passes such files' places over). TMPDIR names a folder to use instead.
+what was removed from it in the last minutes (ext4 passes their places over). TMPDIR names a folder to use instead.
 
     uv run benchmarks/generation.py [ROUNDS]
 """
