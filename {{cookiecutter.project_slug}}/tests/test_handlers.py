@@ -26,6 +26,7 @@ def write(log: Path, options: dict[str, Any], writer: int, records: int, pause: 
     for number in range(records):
         handler.handle(logging.makeLogRecord({"msg": f"{writer}-{number}"}))
         time.sleep(pause)
+    handler.close()
 
 
 def write_together(log: Path, options: dict[str, Any], records: int, pause: float) -> dict[str, list[Line]]:
