@@ -199,8 +199,12 @@ def django_html(text: str) -> str:
     return html.escape(text).replace("{", "&#123;").replace("}", "&#125;")
 
 
-# Where this version of the module was found, and when it was written.
-VERSION = (__file__, Path(__file__).stat().st_mtime_ns)
+def version_of(path):
+    """Return where a version of this module was found, and when it was written."""
+    return path, Path(path).stat().st_mtime_ns
+
+
+VERSION = version_of(__file__)
 
 
 class PlainText(str):
@@ -220,7 +224,7 @@ class TemplateAnswers(Extension):
         """Add them, as Jinja asks of an extension."""
         super().__init__(environment)
         found = PathFinder.find_spec(__name__)
-        if found and (found.origin, Path(found.origin).stat().st_mtime_ns) != VERSION:
+        if found and version_of(found.origin) != VERSION:
             # cruft, for an update, renders two versions of this template, each of which needs its own filters.
             del sys.modules[__name__]
             import_module(__name__).TemplateAnswers(environment)

@@ -108,11 +108,13 @@ def configure(project, name, **changes):
     return text
 
 
-def rotate_under(storm, processes, sent, patience=3, *, may_repeat=False):
-    """Let processes write and rotate for some seconds, and assert that each record was sent, and once.
+def rotate_under(project, kind, processes, sent, patience=3, *, may_repeat=False):
+    """Let processes write the security log and rotate it, and assert that each record was sent, and once.
 
     The agent has come to its end when nothing was sent for `patience` seconds. With `may_repeat` once is not asked for.
     """
+    log = project / "logs" / "security.log"
+    storm = Storm(kind, log, seconds=6, pause=0.001, options=ROTATIONS[kind], format=JSON_LINE)
     storm.start(processes)
     storm.wait()
     written = Counter("{}-{}-{}".format(*key) for key in storm.acknowledged())
@@ -149,15 +151,11 @@ def test_rsyslog_sends_each_record_to_elasticsearch(project, tmp_path, start, ki
         assert list(elasticsearch.documents.values()) == [("logs-shop-default", document) for document in expected]
         wait_for(lambda: elasticsearch.refused)  # what was sent again, as no answer came
 
-        storm = Storm(
-            kind, project / "logs" / "security.log", seconds=6, pause=0.001, options=ROTATIONS[kind], format=JSON_LINE
-        )
-
         def sent():
             return [document["message"] for _, document in list(elasticsearch.documents.values())]
 
         # On a busy machine it reads on at times under the old name and the new one.
-        rotate_under(storm, 4, sent, may_repeat=True)
+        rotate_under(project, kind, 4, sent, may_repeat=True)
     finally:
         elasticsearch.close()
 
@@ -185,10 +183,7 @@ def test_syslog_ng_sends_each_record_to_graylog(project, tmp_path, start, syslog
             assert {key for key in record if f"_{key}" not in message} == set()
             milliseconds = f"{float(message['timestamp']) % 60:06.3f}Z"
             assert record["timestamp"].endswith(milliseconds)
-        storm = Storm(
-            kind, project / "logs" / "security.log", seconds=6, pause=0.001, options=ROTATIONS[kind], format=JSON_LINE
-        )
-        rotate_under(storm, 1, lambda: [message["short_message"] for message in graylog.messages])
+        rotate_under(project, kind, 1, lambda: [message["short_message"] for message in graylog.messages])
     finally:
         graylog.close()
 
@@ -219,11 +214,8 @@ def test_filebeat_sends_each_record_in_elastic_s_names(project, tmp_path, start,
     for found, record in zip(sent(), written, strict=True):
         expected = {names.get(name, name): value for name, value in settings_of(record)}
         assert found.items() >= expected.items()
-    storm = Storm(
-        kind, project / "logs" / "security.log", seconds=6, pause=0.001, options=ROTATIONS[kind], format=JSON_LINE
-    )
     # It looks for new files every 10 seconds.
-    rotate_under(storm, 4, lambda: [document["message"] for document in sent()], patience=12)
+    rotate_under(project, kind, 4, lambda: [document["message"] for document in sent()], patience=12)
 
 
 PUT_EVENTS = """
