@@ -35,13 +35,19 @@ def wait_for(condition, seconds=60):
 
 
 def wait_for_reload(server, file):
-    """Change a file of the project until runserver notices: what changes before its first look is not news to it."""
+    """Change a file of the project until runserver notices, and wait until the new process answers.
+
+    What changes before runserver's first look is not news to it. The old process still takes requests while it ends,
+    and may end before it has answered one that it has logged.
+    """
 
     def noticed():
         file.touch()
         return "changed, reloading." in server.text()
 
     wait_for(noticed)
+    wait_for(lambda: "Watching for file changes" in server.text().partition("changed, reloading.")[2])
+    server.wait()
 
 
 def fetch(url, **headers):
