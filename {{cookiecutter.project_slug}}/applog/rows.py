@@ -10,7 +10,7 @@ from django.utils import timezone
 from applog.reader import Position
 from applog.records import Record
 from applog.search import LEVELS
-from applog.terminal import printable, show_size
+from applog.terminal import printable, show_cut
 
 MESSAGE_CHARACTERS = 500  # of a message in the table; the whole of a longer one is folded
 
@@ -73,7 +73,7 @@ class Row:
     @property
     def cut(self) -> str:
         """What is said of a record that is not shown to its end."""
-        return f"The record has {show_size(self.record.size)}; this is its beginning." if self.record.truncated else ""
+        return show_cut(self.record)
 
     @property
     def summary(self) -> str:

@@ -9,6 +9,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
 from applog.formatters import escape
+from applog.records import Record
 
 PATIENCE_SECONDS = 1.0
 REFRESH_SECONDS = 0.1
@@ -23,6 +24,11 @@ def printable(text: str) -> str:
 def show_size(number: int) -> str:
     """Return a number of bytes for people."""
     return filesizeformat(number).replace("\xa0", " ")
+
+
+def show_cut(record: Record) -> str:
+    """Return what is said of a record that is not shown to its end, "" for all others."""
+    return f"The record has {show_size(record.size)}; this is its beginning." if record.truncated else ""
 
 
 def show_time(moment: datetime) -> str:

@@ -23,9 +23,10 @@ from applog import histogram, security
 from applog.forms import LogForm
 from applog.project_logs import ProjectLog
 from applog.reader import Page, Position, read_newer, read_older
+from applog.records import Record
 from applog.rows import Row
 from applog.search import LEVELS
-from applog.terminal import show_size, show_time
+from applog.terminal import show_cut, show_size, show_time
 
 RECORDS = 100  # on a page
 READ_SECONDS = 1.0
@@ -177,7 +178,7 @@ def news(request: HttpRequest) -> HttpResponseBase:
 
 @require_safe
 def download(request: HttpRequest) -> HttpResponseBase:
-    """Send all records that the filters leave, oldest first, as they stand in the files."""
+    """Send all records that the filters leave, oldest first, as they stand in the files; of huge ones the beginning."""
     form = LogForm(request.GET)
     if not form.is_valid():
         return HttpResponse(form.sentence, status=400, content_type="text/plain")
@@ -198,11 +199,17 @@ def stream(request: HttpRequest, form: LogForm) -> Iterator[bytes]:
     while not exhausted:
         found = read_newer(form.chosen, position, count=DOWNLOAD_RECORDS, matching=form.matching, seconds=READ_SECONDS)
         position, exhausted = found.newer, found.exhausted
-        yield "".join(f"{record.raw}\n" for record in reversed(found.records)).encode()
+        yield "".join(map(as_text, reversed(found.records))).encode()
         if not exhausted and time.monotonic() > deadline:
             there = request.build_absolute_uri(request.path + form.link(after=str(position)))
             yield f"[Not complete: this takes longer than {DOWNLOAD_SECONDS:.0f} s. Go on at {there}]\n".encode()
             return
+
+
+def as_text(record: Record) -> str:
+    """Return a record as it stands in the file, and in a line of its own that this is not all, if it is not."""
+    cut = show_cut(record)
+    return f"{record.raw}\n[{cut}]\n" if cut else f"{record.raw}\n"
 
 
 async def in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

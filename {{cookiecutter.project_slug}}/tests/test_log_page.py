@@ -172,6 +172,8 @@ def test_the_download_holds_what_the_page_shows(reader: Client, write: Write) ->
     time = NOW.isoformat(timespec="milliseconds")
     content = f"{time} ERROR shop [-] failed\n    Traceback\n    ValueError: x\n"
     assert show(reader, "download", level="ERROR") == content
+    write("x" * 100_000, level="CRITICAL")
+    assert show(reader, "download", level="CRITICAL").endswith("x\n[The record has 97.7 KB; this is its beginning.]\n")
 
 
 def test_an_asgi_server_streams_the_download(write: Write, rf: RequestFactory, async_rf: AsyncRequestFactory) -> None:

@@ -21,9 +21,9 @@ from applog.follow import POLL_SECONDS, Follower
 from applog.moments import MOMENTS, parse_age, parse_moment
 from applog.project_logs import ProjectLog, project_logs
 from applog.reader import Position, count_bytes_before, count_records, find_time, read_newer, read_older
-from applog.records import RECORD_BYTES, Record
+from applog.records import Record
 from applog.search import LEVELS, Filter
-from applog.terminal import Progress, bar, can_show, printable, show_size, show_time
+from applog.terminal import Progress, bar, can_show, printable, show_cut, show_size, show_time
 
 ACTIONS = "show", "list", "stats", "clear"
 LINES = 50  # records shown when nothing says how many
@@ -211,9 +211,8 @@ class Command(BaseCommand):
         self.stdout.write(" ".join((*parts, printable(record.message))))
         for line in record.lines:
             self.stdout.write(("    " if record.level and not line.startswith(" ") else "") + printable(line))
-        if record.truncated:
-            shown, whole = show_size(RECORD_BYTES), show_size(record.size)
-            self.stdout.write(self.style.NOTICE(f"    (the first {shown} of a record of {whole})"))
+        if cut := show_cut(record):
+            self.stdout.write(self.style.NOTICE(f"    [{cut}]"))
 
     def _painter(self, level: str) -> Callable[[str], str]:
         style = self.style
