@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from applog.reader import Log, LogFile
 from applog.records import Cursor, Record
 from applog.search import ALL, Filter
-from applog.sources import HEAD_BYTES, read_head
+from applog.sources import HEAD_BYTES
 
 POLL_SECONDS = 0.2
 REMEMBERED = 1000  # files that are not there any more
@@ -37,7 +37,7 @@ class Follower:
         files = log.files()
         for file in files:
             with suppress(OSError):
-                seen = _Seen(read_head(file.path), file.size, file.size)
+                seen = _Seen(log.read_head(file), file.size, file.size)
                 if file is files[-1] and not file.compressed:
                     with closing(log.open(file)) as source:
                         seen = _Seen(source.head, source.whole_end(), source.size, held=True)

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, Self
 
-from applog.records import RECORD_BYTES, Cursor, Record, parse, parse_time
+from applog.records import NOWHERE, RECORD_BYTES, Cursor, Record, parse, parse_time
 from applog.search import ALL, Filter
 from applog.sources import Source, checksum, read_head
 
@@ -163,7 +163,7 @@ class Log:
         for file in files[index:] if forwards else reversed(files[: index + 1]):
             with suppress(OSError), closing(self.open(file)) as source:
                 low = source.seek(matching.since - disorder) if matching.since else 0
-                high = source.seek(matching.until + disorder) if matching.until else source.size
+                high = source.seek(matching.until + disorder) if matching.until else source.end()
                 if offset is not None:
                     low, high = (max(low, offset), high) if forwards else (low, min(high, offset))
                 yield source, low, high
@@ -192,21 +192,36 @@ class Log:
 
     def open(self, file: LogFile) -> Source:
         """Open `file`, whatever it is called by now. Raises OSError when it is gone."""
-        identity = file.device, file.inode
-        for path in (file.path, *(other.path for other in self.files() if (other.device, other.inode) == identity)):
+        for path in self._paths(file):
             with suppress(FileNotFoundError):
                 source = Source(path)
-                if (source.device, source.inode) == identity:
+                if (source.device, source.inode) == (file.device, file.inode):
                     return source
                 source.close()
         raise FileNotFoundError(file.path)
+
+    def read_head(self, file: LogFile) -> bytes:
+        """Return the first HEAD_BYTES bytes of `file`, unpacked, as `open` would. Raises OSError when it is gone."""
+        for path in self._paths(file):
+            with suppress(FileNotFoundError):
+                identity, head = read_head(path)
+                if identity == (file.device, file.inode):
+                    return head
+        raise FileNotFoundError(file.path)
+
+    def _paths(self, file: LogFile) -> Iterator[Path]:
+        """Yield the path at which `file` was found, and then where it has been moved to meanwhile."""
+        yield file.path
+        for other in self.files():
+            if (other.device, other.inode) == (file.device, file.inode):
+                yield other.path
 
     def find_file(self, files: list[LogFile], cursor: Cursor) -> int | None:
         """Return the index of the cursor's file, or of the one that it was compressed or copied to."""
         likely = [i for i, file in enumerate(files) if (file.device, file.inode) == (cursor.device, cursor.inode)]
         for i in (*likely, *(i for i in range(len(files)) if i not in likely and cursor.head)):
             with suppress(OSError):
-                head = checksum(read_head(files[i].path))
+                head = checksum(self.read_head(files[i]))
                 if head == cursor.head or (i in likely and 0 in {head, cursor.head}):
                     return i
         return None
@@ -261,12 +276,13 @@ class Page:
 
 
 def find_end(logs: Iterable[Log]) -> Position:
-    """Return the position at the end of logs; half a line there lies behind it."""
+    """Return the position at the end of logs."""
     position = Position()
     for log in logs:
+        position[log.name] = NOWHERE  # without a file, all that comes lies behind
         for file in reversed(log.files()):
             with suppress(OSError), closing(Source(file.path)) as source:
-                position[log.name] = source.cursor(source.whole_end())
+                position[log.name] = source.cursor(source.end())
                 break
     return position
 
@@ -297,7 +313,7 @@ def read_older(
     After `seconds` it returns what it has; it always gets on by a block.
     """
     newer = find_end(logs) if position is None else position
-    records, older, complete, exhausted = _read(logs, position or Position(), count, matching, seconds, forwards=False)
+    records, older, complete, exhausted = _read(logs, newer, count, matching, seconds, forwards=False)
     return Page(records, older, newer, complete, exhausted)
 
 

@@ -77,7 +77,7 @@ class Record:
         return self.size > RECORD_BYTES
 
 
-NOWHERE = Cursor(0, 0, 0, 0)
+NOWHERE = Cursor(0, 0, 0, 0)  # no file's
 
 
 def parse(data: bytes, *, log: str = "", cursor: Cursor = NOWHERE, size: int | None = None) -> Record:

@@ -3,6 +3,7 @@
 import os
 import re
 import tempfile
+import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ OVERLAP = 4096  # bytes in which a match is found though a line is longer than a
 WINDOW = 4096  # bytes in which the start of a record is looked for first
 HEADER_BYTES = 256  # more than what begins a record takes
 HEAD_BYTES = 64
+WRITE_SECONDS = 1.0  # half a line that is older was left by a process that died
 GZIP = zlib.MAX_WBITS + 16  # zlib's way of saying it
 PACKED_BYTES = 1 << 14  # become 16 MiB at most
 
@@ -39,10 +41,12 @@ def unpack(packed: IO[bytes] | FileIO) -> Iterator[bytes]:
                     machine = zlib.decompressobj(GZIP)
 
 
-def read_head(path: Path) -> bytes:
-    """Return the first HEAD_BYTES bytes of a file, unpacked, or what there is of them. Raises OSError."""
+def read_head(path: Path) -> tuple[tuple[int, int], bytes]:
+    """Return device and inode of a file, and its first HEAD_BYTES bytes, unpacked, or fewer. Raises OSError."""
     with open_to_read(os.fspath(path)) as file:
-        return next(unpack(file), b"")[:HEAD_BYTES] if path.suffix == ".gz" else file.read(HEAD_BYTES) or b""
+        status = os.fstat(file.fileno())
+        head = next(unpack(file), b"")[:HEAD_BYTES] if path.suffix == ".gz" else file.read(HEAD_BYTES) or b""
+        return (status.st_dev, status.st_ino), head
 
 
 def checksum(head: bytes) -> int:
@@ -61,6 +65,7 @@ class Source:
         try:
             status = os.fstat(self._file.fileno())
             self.device, self.inode, self.size = status.st_dev, status.st_ino, status.st_size
+            self._modified = status.st_mtime
             if Path(path).suffix == ".gz":
                 self._unpack()
             self.head = self.read(0, HEAD_BYTES)
@@ -122,6 +127,15 @@ class Source:
                 return low + found.start()
             low, window = low + window, min(window * 4, BLOCK)
         return self.size
+
+    def end(self) -> int:
+        """Return the end of the file, or where the record begins that is just being written.
+
+        A system may let others see a line that crosses a page of memory before all of it is there.
+        """
+        is_whole = self.read_lines(self.size, self.size) == b"\n"
+        is_old = time.time() - self._modified > WRITE_SECONDS
+        return self.size if is_whole or is_old else self.start_of(self.size - 1)
 
     def whole_end(self) -> int:
         """Return the end of the file, or of its last whole line."""
