@@ -211,10 +211,12 @@ def hold(path, mode, seconds):
 
 
 def read_in_a_loop(path, seconds, pause):
-    """Be a foreign program that opens, reads and closes a file, and say how often that went well."""
-    until = time.time() + float(seconds)
+    """Be a foreign program that opens, reads and closes a file once it is there, and say how often that went well."""
     count = 0
     say("held")
+    while not Path(path).exists():
+        time.sleep(0.01)
+    until = time.time() + float(seconds)
     while time.time() < until:
         with suppress(OSError):
             Path(path).read_bytes()

@@ -1,7 +1,8 @@
 """A process of a generated project that logs, for test_otlp.py: `otlp_process.py '{"name": "p0", "records": 5}'`.
 
 It logs `p0-0-0`, `p0-0-1` ..., and lives on for `linger` seconds; with `forks`, each of so many forked children does so
-instead, after the parent has logged `p0-parent`. Run it in the project's folder.
+instead, after the parent has logged `p0-parent`. With `exit_seconds` it takes that long, if it must, to send what is
+left at its end. Run it in the project's folder.
 """
 
 import atexit
@@ -40,6 +41,10 @@ def log_records(name, job):
 def main(job):
     """Be one process, or a parent and its children, which end as a server's workers do."""
     django.setup()
+    if "exit_seconds" in job:
+        from applog import otlp  # noqa: PLC0415  where it is imported is what other tests are about
+
+        otlp.EXIT_SECONDS = job["exit_seconds"]
     if "forks" not in job:
         log_records(f"{job['name']}-0", job)
         return

@@ -38,9 +38,11 @@ class SlowFile(io.FileIO):
     """A file on a disk that takes its time for each line."""
 
     seconds = 0.0
+    is_busy = threading.Event()
 
     def write(self, data):
         """Wait, and write."""
+        self.is_busy.set()
         time.sleep(self.seconds)
         return super().write(data)
 
@@ -179,7 +181,7 @@ def fill(log):
     queues.CAPACITY = 10
     start(log, 3)
     write(0, 1)
-    time.sleep(0.1)  # the thread has taken it, and waits for the disk
+    assert SlowFile.is_busy.wait(30)  # the thread has taken it, and waits for the disk
     SlowFile.seconds = 0
     begin = time.monotonic()
     write(1, 111)

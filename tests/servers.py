@@ -1,5 +1,6 @@
 """Servers that tests start or are: a port, the wait, a page, the end."""
 
+import itertools
 import os
 import signal
 import socket
@@ -8,16 +9,23 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 
 # The environment of a server in production.
 PRODUCTION = {"DEBUG": "false", "SECRET_KEY": "k3Yz" * 8 + "0123456789abcdefghij", "ALLOWED_HOSTS": "localhost"}
+# Each worker of pytest-xdist has ports of its own, below those that systems give to whoever asks for any: between the
+# look and the server's start nobody else takes it.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PORTS = itertools.cycle(range(20_000 + 400 * _WORKER, 20_400 + 400 * _WORKER))
 
 
 def free_port():
     """Return a port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    while True:
+        port = next(_PORTS)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def is_open(port):
@@ -42,8 +50,10 @@ def wait_for_reload(server, file):
     """
 
     def noticed():
-        file.touch()
-        return "changed, reloading." in server.text()
+        is_noticed = "changed, reloading." in server.text()
+        if not is_noticed:
+            file.touch()
+        return is_noticed
 
     wait_for(noticed)
     wait_for(lambda: "Watching for file changes" in server.text().partition("changed, reloading.")[2])

@@ -54,6 +54,8 @@ def test_a_worker_s_records_reach_the_log_files(bake, environment, tmp_path):
     run("uv", "pip", "install", "--quiet", "--python", python, "--target", packages, "celery>=5.5", cwd=tmp_path)
     env = {"LOG_FORMAT": "json", "PYTHONPATH": str(packages)}
     run(python, "manage.py", "migrate", "--verbosity", "0", cwd=project, env=env)
+    # Before there is a worker: it would stumble over a message in a file that is not written yet.
+    run(python, "manage.py", "shell", "-c", SEND, cwd=project, env=env)
 
     with (tmp_path / "worker.txt").open("w", encoding="utf-8") as console:
         worker = subprocess.Popen(
@@ -61,7 +63,6 @@ def test_a_worker_s_records_reach_the_log_files(bake, environment, tmp_path):
             cwd=project, stdout=console, stderr=console, env={**os.environ, **env},
         )  # fmt: skip
         try:
-            run(python, "manage.py", "shell", "-c", SEND, cwd=project, env=env)
             log, security = project / "logs" / "django.log", project / "logs" / "security.log"
             wait_for(lambda: log.exists() and log.read_text("utf-8").count("greeting") == 20 and security.exists())
         finally:

@@ -114,7 +114,7 @@ def rotate_under(project, kind, processes, sent, patience=3, *, may_repeat=False
     The agent has come to its end when nothing was sent for `patience` seconds. With `may_repeat` once is not asked for.
     """
     log = project / "logs" / "security.log"
-    storm = Storm(kind, log, seconds=6, pause=0.001, options=ROTATIONS[kind], format=JSON_LINE)
+    storm = Storm(kind, log, seconds=8, pause=0.001, options=ROTATIONS[kind], format=JSON_LINE)
     storm.start(processes)
     storm.wait()
     written = Counter("{}-{}-{}".format(*key) for key in storm.acknowledged())

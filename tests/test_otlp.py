@@ -136,10 +136,10 @@ def test_the_records_of_all_processes_arrive_once(project, test_agent, request, 
         pytest.skip("Windows does not fork")
     variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": request.getfixturevalue(collector)}
     if forked:
-        processes = [start_process(project, "p0", 1000, variables, forks=4)]
+        processes = [start_process(project, "p0", 1000, variables, forks=4, exit_seconds=30)]
         names = [f"p0-{number}" for number in range(4)]
     else:
-        processes = [start_process(project, f"p{number}", 1000, variables) for number in range(4)]
+        processes = [start_process(project, f"p{number}", 1000, variables, exit_seconds=30) for number in range(4)]
         names = [f"p{number}-0" for number in range(4)]
     for number, process in enumerate(processes):
         end_of(process, project, f"p{number}")
@@ -152,7 +152,7 @@ def test_the_records_of_all_processes_arrive_once(project, test_agent, request, 
         found.update(record["body"]["string_value"] for _, record in received(test_agent))
         return found.total() >= expected.total()
 
-    wait_for(count, 20)
+    wait_for(count)
     assert found == expected
 
 
@@ -260,23 +260,24 @@ def test_a_collector_in_trouble_costs_one_warning(project, status, seconds, reas
     collector = Collector(port, status, seconds) if status else None
     variables = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
-        "OTEL_EXPORTER_OTLP_TIMEOUT": "1.5",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "3",
         "OTEL_BLRP_SCHEDULE_DELAY": "100",
         "LOG_LEVEL": "DEBUG",
     }
     try:
-        slowest, end, console = end_of(start_process(project, "p0", 5000, variables, linger=4), project)
+        slowest, end, console = end_of(start_process(project, "p0", 5000, variables, linger=5), project)
     finally:
         if collector:
             collector.close()
-    assert slowest < 1.4  # a call that waits for the collector takes the 1.5 s of its timeout
+    assert slowest < 1.4  # a call that waits for the collector takes the 3 s of its timeout
     assert end < 3  # with nothing but the timeout it would be one for each batch
     own = [line for line in console if "p0-0-" not in line]
     assert len(own) == 1, own
     assert "WARNING applog.otlp [-] Records do not reach the OpenTelemetry collector" in own[0]
     assert reason in own[0]
     assert len(console) == 5001
-    assert (project[0] / "logs" / "django.log").read_text(encoding="utf-8").splitlines() == console
+    # The warning's thread may write it to the console before, and to the file after, another thread's record.
+    assert sorted((project[0] / "logs" / "django.log").read_text(encoding="utf-8").splitlines()) == sorted(console)
 
 
 def test_a_process_ends_in_time_whatever_its_collector_does(project):
@@ -301,8 +302,8 @@ def test_a_collector_that_is_back_is_told_of(project):
         "OTEL_EXPORTER_OTLP_TIMEOUT": "0.5",
         "OTEL_BLRP_SCHEDULE_DELAY": "100",
     }
-    # One batch of 512 fails at once; what follows it is sent later.
-    process = start_process(project, "p0", 1400, variables, linger=3)
+    # The first batches of 512 fail at once; those of the next two seconds are sent later.
+    process = start_process(project, "p0", 5000, variables, linger=3)
     log = project[0] / "logs" / "django.log"
     wait_for(lambda: log.exists() and "WARNING applog.otlp" in log.read_text(encoding="utf-8"))
     collector = Collector(port, 200)

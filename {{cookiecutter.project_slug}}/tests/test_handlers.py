@@ -22,7 +22,7 @@ def write(log: Path, options: dict[str, Any], writer: int, records: int, pause: 
     """Be one of the processes that write the log."""
     cls = SharedRotatingFileHandler if "maxBytes" in options else SharedTimedRotatingFileHandler
     handler = cls(log, encoding="utf-8", **options)
-    handler.setFormatter(logging.Formatter("%(created).6f %(message)s end"))
+    handler.setFormatter(logging.Formatter("%(created).9f %(message)s end"))
     for number in range(records):
         handler.handle(logging.makeLogRecord({"msg": f"{writer}-{number}"}))
         time.sleep(pause)
@@ -62,7 +62,7 @@ def test_nothing_is_misfiled_when_four_processes_rotate_by_time(
     assert len(files) >= 3
     for name in files.keys() - {"django.log"}:
         for created, _ in files[name]:
-            second = datetime.fromtimestamp(created, UTC).astimezone()
+            second = datetime.fromtimestamp(int(created), UTC).astimezone()
             assert name == f"django.log.{second:%Y-%m-%d_%H-%M-%S}"
     assert capfd.readouterr().err == ""
 
