@@ -41,6 +41,12 @@ def write(path, content):
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
+def append(path, content):
+    """Append to a file as a handler does."""
+    with path.open("ab") as file:
+        file.write(content if isinstance(content, bytes) else content.encode())
+
+
 def read_all(logs, matching=None, *, count=37, seconds=60, forwards=False):
     """Page through whole logs, by positions written as text, and return the records in the order of reading."""
     position, records = None, []

@@ -13,10 +13,10 @@ from contextlib import suppress
 
 # The environment of a server in production.
 PRODUCTION = {"DEBUG": "false", "SECRET_KEY": "k3Yz" * 8 + "0123456789abcdefghij", "ALLOWED_HOSTS": "localhost"}
-# Each worker of pytest-xdist has ports of its own, below those that systems give to whoever asks for any: between the
-# look and the server's start nobody else takes it.
+# Each worker of pytest-xdist has ports of its own, below those that systems give to whoever asks for any, so that none
+# is taken between the look and the server's start. Two sessions on one machine begin at different ones.
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_PORTS = itertools.cycle(range(20_000 + 400 * _WORKER, 20_400 + 400 * _WORKER))
+_PORTS = (20_000 + 400 * _WORKER + (os.getpid() + number) % 400 for number in itertools.count())
 
 
 def free_port():

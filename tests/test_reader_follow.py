@@ -7,16 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-from reader_support import Filter, numbers, reader, text, write
+from reader_support import Filter, append, numbers, reader, text, write
 from storm import SECONDS_SUFFIX, Storm
 
 follow = importlib.import_module("applog.follow")
-
-
-def append(path, content):
-    """Append to a file as a handler does."""
-    with path.open("ab") as file:
-        file.write(content if isinstance(content, bytes) else content.encode())
 
 
 def new(follower, calls=2):
@@ -134,18 +128,3 @@ def test_each_record_of_a_storm_is_followed_once(log, kind):
     written = [line.removesuffix("\n") for _, line, _ in storm.lines()]
     assert len(storm.files()) > 4
     assert sorted(seen) == sorted(written)
-
-
-def test_a_page_of_a_log_that_grows_goes_on_behind_its_last_record(log):
-    """Live mode adds what came after the page: a record that is on it already would stand there twice."""
-    storm = Storm("Size", log, options=ROTATIONS["Size"]["options"], seconds=3, pause=0.0005)
-    logs = [reader.Log(log)]
-    storm.start(4)
-    pages = []
-    while any(process.poll() is None for process in storm.processes):
-        pages.append(reader.read_older(logs, count=20))
-    storm.wait()
-    followed = [(page, reader.read_newer(logs, page.newer, count=20)) for page in pages if page.records]
-    assert sum(bool(news.records) for _, news in followed) > 100
-    for page, news in followed:
-        assert {record.raw for record in page.records}.isdisjoint(record.raw for record in news.records)

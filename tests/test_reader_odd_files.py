@@ -1,6 +1,7 @@
 """Whatever lies in a log is shown as what it is, in bounded memory."""
 
 import gzip
+import importlib
 import os
 import sys
 import time
@@ -9,6 +10,7 @@ import tracemalloc
 import pytest
 from reader_support import Filter, as_json, at, numbers, parse, read_all, reader, text, write
 
+sources = importlib.import_module("applog.sources")
 MIB = 1 << 20
 
 
@@ -65,26 +67,13 @@ def test_broken_bytes_nuls_and_control_characters_are_kept(log):
     assert numbers(read_all([reader.Log(log)])) == [0]
 
 
-def test_half_a_line_at_the_end_is_shown(log):
+def test_half_a_line_at_the_end_is_shown(log, monkeypatch):
     """It is the last thing that a process said before it died."""
     write(log, text(0) + text(1).rstrip("\n")[:-3])
+    monkeypatch.setattr(sources, "WRITE_SECONDS", 60)
     assert messages(log) == ["hello"]  # more of the other may come
     os.utime(log, (0, 0))
     assert messages(log) == ["hello", "he"]
-
-
-def test_a_record_that_is_being_written_is_not_shown_yet(log):
-    """A page that shows half of it shows it again, whole, with what came next."""
-    logs = [reader.Log(log)]
-    record = text(1, "x" * 99, lines=3)
-    # Up to the end of a line it cannot be told from a whole record.
-    for shown in [shown for shown in range(1, len(record)) if record[shown - 1] != "\n"]:
-        write(log, text(0) + record[:shown])
-        page = reader.read_older(logs, count=5)
-        news = reader.read_newer(logs, page.newer, count=5)
-        write(log, text(0) + record)
-        found = [*reader.read_newer(logs, news.newer, count=5).records, *news.records, *page.records]
-        assert "\n".join(found.raw for found in reversed(found)) + "\n" == text(0) + record
 
 
 def test_records_of_the_standard_format_are_read(log):

@@ -163,7 +163,9 @@ class Log:
         for file in files[index:] if forwards else reversed(files[: index + 1]):
             with suppress(OSError), closing(self.open(file)) as source:
                 low = source.seek(matching.since - disorder) if matching.since else 0
-                high = source.seek(matching.until + disorder) if matching.until else source.end()
+                high = source.seek(matching.until + disorder) if matching.until else source.size
+                if file is files[-1] and (forwards or offset is None):
+                    high = min(high, source.end())
                 if offset is not None:
                     low, high = (max(low, offset), high) if forwards else (low, min(high, offset))
                 yield source, low, high
@@ -218,11 +220,17 @@ class Log:
 
     def find_file(self, files: list[LogFile], cursor: Cursor) -> int | None:
         """Return the index of the cursor's file, or of the one that it was compressed or copied to."""
-        likely = [i for i, file in enumerate(files) if (file.device, file.inode) == (cursor.device, cursor.inode)]
-        for i in (*likely, *(i for i in range(len(files)) if i not in likely and cursor.head)):
+        identities = [(file.device, file.inode) for file in files]
+        for i, file in enumerate(files):
+            if identities[i] == (cursor.device, cursor.inode):
+                with suppress(OSError):
+                    head = checksum(self.read_head(file))
+                    if head == cursor.head or 0 in {head, cursor.head}:
+                        return i
+        for i, file in enumerate(files if cursor.head else ()):
             with suppress(OSError):
-                head = checksum(self.read_head(files[i]))
-                if head == cursor.head or (i in likely and 0 in {head, cursor.head}):
+                identity, content = read_head(file.path)
+                if identity == identities[i] and checksum(content) == cursor.head:
                     return i
         return None
 

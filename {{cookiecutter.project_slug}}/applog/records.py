@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
-RECORD_BYTES = 64 * 1024  # a longer record is shown up to here
+RECORD_BYTES = 64 * 1024 + 1  # with its newline; a longer record is shown up to here
 
 # What begins a record. NULs before it are what a crash or copytruncate leaves; the rest of the line is `parse`'s.
 # - 2026-11-24T05:37:47.123+01:00 INFO shop.orders [3f2c] message, or logging's own asctime and a level in capitals

@@ -129,12 +129,13 @@ class Source:
         return self.size
 
     def end(self) -> int:
-        """Return the end of the file, or where the record begins that is just being written.
+        """Return the end of the file, or of what is known to be whole while half a line was written just now.
 
-        A system may let others see a line that crosses a page of memory before all of it is there.
+        A system may let others see a record that crosses a page of memory before all of it is there. What it belongs to
+        cannot be told while its own beginning is not whole: then the record before it lies behind this end, too.
         """
         is_whole = self.read_lines(self.size, self.size) == b"\n"
-        is_old = time.time() - self._modified > WRITE_SECONDS
+        is_old = abs(time.time() - self._modified) > WRITE_SECONDS
         return self.size if is_whole or is_old else self.start_of(self.size - 1)
 
     def whole_end(self) -> int:
@@ -203,7 +204,8 @@ class Source:
         first = _hit(self.start, block, place)
         if first != place:  # a part of a record: what is missing in it may stand in the other part
             part = block if first < 0 else block[:first]
-            is_asked_for = not begin and searches[0] is self.start  # lines before the first record of the file
+            # Lines before the first record of the file, or the rest of one that was half there.
+            is_asked_for = (not begin or block[:1] != b"\n") and searches[0] is self.start
             hit = 1 if is_asked_for else max(_hit(search, part, place) for search in searches)
             if 0 < hit < len(part):
                 start, end = self._span(begin, block, hit)
