@@ -159,7 +159,9 @@ def test_a_compressed_file_that_is_cut_off_is_read_up_to_there(log):
     write(log.with_name("django.log.1.gz"), packed[: len(packed) // 2])
     write(log.with_name("django.log.2.gz"), b"no gzip at all")
     write(log, text(2000))
-    found = numbers(read_all([reader.Log(log)]))
+    records = read_all([reader.Log(log)])
+    found = numbers(record for record in records if record.request_id)
+    assert len(found) >= len(records) - 1  # the one in which the file ends may have lost its number
     assert found[0] == 2000
     assert 500 < len(found) < 1900
     assert found[-1] == 0
