@@ -200,13 +200,13 @@ class Source:
 
     def _find(self, begin: int, block: bytes, searches: Sequence[Any], done: int = 0) -> Iterator[tuple[int, int]]:
         """Yield the records of a block, which is the byte before `begin` and what follows, in which to look closer."""
+        # Lines before the first record of the file, or the rest of one that was half there, count where all is wanted.
+        is_part_wanted = not searches and (not begin or block[:1] != b"\n")
         place, searches = max(1, done - begin + 1), searches or (self.start,)
         first = _hit(self.start, block, place)
         if first != place:  # a part of a record: what is missing in it may stand in the other part
             part = block if first < 0 else block[:first]
-            # Lines before the first record of the file, or the rest of one that was half there.
-            is_asked_for = (not begin or block[:1] != b"\n") and searches[0] is self.start
-            hit = 1 if is_asked_for else max(_hit(search, part, place) for search in searches)
+            hit = 1 if is_part_wanted else max(_hit(search, part, place) for search in searches)
             if 0 < hit < len(part):
                 start, end = self._span(begin, block, hit)
                 yield start, end
@@ -235,7 +235,7 @@ class Source:
 
     def _times(self, begin: int, high: int) -> Iterator[tuple[int, datetime]]:
         """Yield start and time of the records that start from `begin` on and before `high`, where they have a time."""
-        for start, end in self.scan_forwards(begin, high):
+        for start, end in self.scan_forwards(begin, high, (self.start,)):
             if start != end and begin <= start < high:
                 when = parse(self.read(start, min(end, start + HEADER_BYTES))).time
                 if when:
@@ -249,7 +249,7 @@ class Source:
     @property
     def last_time(self) -> datetime | None:
         """The time of the last record that has one."""
-        for start, end in self.scan_backwards(max(0, self.size - BLOCK), self.size):
+        for start, end in self.scan_backwards(max(0, self.size - BLOCK), self.size, (self.start,)):
             if start != end and (when := parse(self.read(start, min(end, start + HEADER_BYTES))).time):
                 return when
         return None
