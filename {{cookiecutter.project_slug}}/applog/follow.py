@@ -42,12 +42,12 @@ class Follower:
                     with closing(log.open(file)) as source:
                         seen = _Seen(source.head, source.whole_end(), source.size, held=True)
                         self.place = source.cursor(seen.offset)
-                self._seen[file.device, file.inode] = seen
+                self._seen[file.identity] = seen
 
     def read_new(self) -> Iterator[Record]:
         """Yield the records that were added since the last call. Call it about each POLL_SECONDS."""
         files = self.log.files()
-        sizes = {(file.device, file.inode): file.size for file in files}
+        sizes = {file.identity: file.size for file in files}
         for file in files:
             with suppress(OSError):  # gone meanwhile
                 yield from self._read_file(file, sizes, is_current=file is files[-1])
@@ -56,7 +56,7 @@ class Follower:
             del self._seen[key]
 
     def _read_file(self, file: LogFile, sizes: dict[tuple[int, int], int], *, is_current: bool) -> Iterator[Record]:
-        key = file.device, file.inode
+        key = file.identity
         seen = self._seen.get(key)
         if seen and seen.size == file.size and not seen.held:
             return

@@ -68,9 +68,9 @@ class ProjectLog(Log):
         lock = files.ProcessLock(str(self.path))
         lock.acquire(LOCK_SECONDS)  # names pass from one file to the next while another process rotates
         try:
-            wanted = {(file.device, file.inode) for file in old}
+            wanted = {file.identity for file in old}
             for file in self.rotated_files():
-                if (file.device, file.inode) in wanted:
+                if file.identity in wanted:
                     try:
                         files.free_name(str(file.path))
                     except OSError as error:

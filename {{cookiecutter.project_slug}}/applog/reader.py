@@ -43,13 +43,15 @@ ROTATED = re.compile(
 
 @dataclass(frozen=True)
 class LogFile:
-    """A file of a log as it was found. `size` is in bytes (of the compressed file, if it is one), `modified` aware."""
+    """A file of a log as it was found.
+
+    `size` is in bytes (of the compressed file, if it is one), `modified` aware, `identity` its device and inode.
+    """
 
     path: Path
     size: int
     modified: datetime
-    device: int
-    inode: int
+    identity: tuple[int, int]
 
     @property
     def compressed(self) -> bool:
@@ -84,7 +86,7 @@ class Log:
         for _ in range(LISTINGS):
             # A folder that is listed while others rename may show a file twice, or not at all.
             before, found = found, self._list()
-            if [(file.path, file.inode) for file in before] == [(file.path, file.inode) for file in found]:
+            if [(file.path, file.identity) for file in before] == [(file.path, file.identity) for file in found]:
                 break
         return found
 
@@ -101,7 +103,7 @@ class Log:
                         path = Path(entry.path)
                         status = path.stat()
                         modified = datetime.fromtimestamp(status.st_mtime, UTC)
-                        file = LogFile(path, status.st_size, modified, status.st_dev, status.st_ino)
+                        file = LogFile(path, status.st_size, modified, (status.st_dev, status.st_ino))
                         found.append((kind, order, file))
         # Where rotation was changed both kinds are there: the one that was written last is the newer one.
         last = {kind: max(file.modified for other, _, file in found if other == kind) for kind, _, _ in found}
@@ -196,41 +198,34 @@ class Log:
         """Open `file`, whatever it is called by now. Raises OSError when it is gone."""
         for path in self._paths(file):
             with suppress(FileNotFoundError):
-                source = Source(path)
-                if (source.device, source.inode) == (file.device, file.inode):
-                    return source
-                source.close()
+                return Source(path, file.identity)
         raise FileNotFoundError(file.path)
 
     def read_head(self, file: LogFile) -> bytes:
         """Return the first HEAD_BYTES bytes of `file`, unpacked, as `open` would. Raises OSError when it is gone."""
         for path in self._paths(file):
             with suppress(FileNotFoundError):
-                identity, head = read_head(path)
-                if identity == (file.device, file.inode):
-                    return head
+                return read_head(path, file.identity)
         raise FileNotFoundError(file.path)
 
     def _paths(self, file: LogFile) -> Iterator[Path]:
         """Yield the path at which `file` was found, and then where it has been moved to meanwhile."""
         yield file.path
         for other in self.files():
-            if (other.device, other.inode) == (file.device, file.inode):
+            if other.identity == file.identity:
                 yield other.path
 
     def find_file(self, files: list[LogFile], cursor: Cursor) -> int | None:
         """Return the index of the cursor's file, or of the one that it was compressed or copied to."""
-        identities = [(file.device, file.inode) for file in files]
         for i, file in enumerate(files):
-            if identities[i] == (cursor.device, cursor.inode):
+            if file.identity == cursor.identity:
                 with suppress(OSError):
                     head = checksum(self.read_head(file))
                     if head == cursor.head or 0 in {head, cursor.head}:
                         return i
         for i, file in enumerate(files if cursor.head else ()):
             with suppress(OSError):
-                identity, content = read_head(file.path)
-                if identity == identities[i] and checksum(content) == cursor.head:
+                if checksum(read_head(file.path, file.identity)) == cursor.head:
                     return i
         return None
 

@@ -37,6 +37,11 @@ class Cursor(NamedTuple):
     head: int
     offset: int
 
+    @property
+    def identity(self) -> tuple[int, int]:
+        """The file's device and inode."""
+        return self.device, self.inode
+
     def __str__(self) -> str:
         """Return the cursor as text that may stand in an address: hexadecimal numbers with dots between."""
         return ".".join(f"{number:x}" for number in self)

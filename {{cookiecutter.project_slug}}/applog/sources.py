@@ -1,5 +1,6 @@
 """One file of a log, found record by record in blocks, from any place in it and in either direction."""
 
+import errno
 import os
 import re
 import tempfile
@@ -41,12 +42,20 @@ def unpack(packed: IO[bytes] | FileIO) -> Iterator[bytes]:
                     machine = zlib.decompressobj(GZIP)
 
 
-def read_head(path: Path) -> tuple[tuple[int, int], bytes]:
-    """Return device and inode of a file, and its first HEAD_BYTES bytes, unpacked, or fewer. Raises OSError."""
+def check_identity(status: os.stat_result, identity: tuple[int, int]) -> None:
+    """Make sure that a file is the one of this device and inode. Raises FileNotFoundError if it is another one."""
+    if (status.st_dev, status.st_ino) != identity:
+        raise FileNotFoundError(errno.ENOENT, "The file was moved")
+
+
+def read_head(path: Path, identity: tuple[int, int]) -> bytes:
+    """Return the first HEAD_BYTES bytes of a file, unpacked, or what there is of them.
+
+    Raises OSError: FileNotFoundError also when another file than that of `identity` is at the path by now.
+    """
     with open_to_read(os.fspath(path)) as file:
-        status = os.fstat(file.fileno())
-        head = next(unpack(file), b"")[:HEAD_BYTES] if path.suffix == ".gz" else file.read(HEAD_BYTES) or b""
-        return (status.st_dev, status.st_ino), head
+        check_identity(os.fstat(file.fileno()), identity)
+        return next(unpack(file), b"")[:HEAD_BYTES] if path.suffix == ".gz" else file.read(HEAD_BYTES) or b""
 
 
 def checksum(head: bytes) -> int:
@@ -57,15 +66,17 @@ def checksum(head: bytes) -> int:
 class Source:
     """A file, open to be read, whose size is what it was when it was opened. Offsets are in bytes.
 
-    Where no known record begins in its first and last part, each line is taken for a record.
+    Where no known record begins in its first and last part, each line is taken for a record. The constructor raises
+    OSError as `read_head` does.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], identity: tuple[int, int] | None = None) -> None:
         self._file: IO[bytes] | Any = open_to_read(os.fspath(path))
         try:
             status = os.fstat(self._file.fileno())
-            self.device, self.inode, self.size = status.st_dev, status.st_ino, status.st_size
-            self._modified = status.st_mtime
+            if identity:
+                check_identity(status, identity)
+            self.identity, self.size, self._modified = (status.st_dev, status.st_ino), status.st_size, status.st_mtime
             if Path(path).suffix == ".gz":
                 self._unpack()
             self.head = self.read(0, HEAD_BYTES)
@@ -98,7 +109,7 @@ class Source:
 
     def cursor(self, offset: int) -> Cursor:
         """Return the cursor of an offset."""
-        return Cursor(self.device, self.inode, self._checksum, offset)
+        return Cursor(*self.identity, self._checksum, offset)
 
     def read_lines(self, begin: int, end: int) -> bytes:
         """Return the bytes from `begin` to `end` with the one before, which tells whether a line begins."""
