@@ -69,7 +69,7 @@ def test_free_text_comes_out_intact(tmp_path, environment, text):
     ]
     assert shown == [text, text]
 
-    code = "from django.template.loader import render_to_string; print(render_to_string('home.html'))"
+    code = "from django.template.loader import render_to_string; print(render_to_string('pages/home.html'))"
     page = Text(run(environment("5.2"), "manage.py", "shell", "--no-imports", "-c", code, cwd=project))
     assert page.text["title"] == text
     assert page.text["a"] == text

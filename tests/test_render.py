@@ -10,7 +10,7 @@ from conftest import CHOICES, COMBINATIONS, PARSERS, QUESTIONS, ROOT, name_of
 
 EVERYWHERE = {
     ".editorconfig", ".env", ".env.example", ".gitattributes", ".gitignore", ".pre-commit-config.yaml", "LICENSE",
-    "README.md", "manage.py", "pyproject.toml",
+    "AGENTS.md", "README.md", "check.py", "manage.py", "pyproject.toml",
     *(f"applog/{name}.py" for name in ("__init__", "apps", "checks", "console", "context", "filters", "formatters")),
     *(f"applog/{name}.py" for name in ("middleware", "otlp", "redaction", "security")),
     *(f"applog/{name}.py" for name in ("files", "handlers", "periods", "queues", "reports", "shared")),
@@ -21,21 +21,24 @@ EVERYWHERE = {
     "applog/static/applog/log.css", "applog/static/applog/log.js",
     "applog/README.md",
     *(f"applog/management/{name}.py" for name in ("__init__", "commands/__init__", "commands/logs")),
-    *(f"config/{name}.py" for name in ("__init__", "asgi", "settings", "urls", "views", "wsgi")),
+    *(f"config/{name}.py" for name in ("__init__", "asgi", "settings", "urls", "wsgi")),
     *(f"deploy/log-shipping/{name}.conf" for name in ("fluentd", "rsyslog-elasticsearch", "splunk-inputs")),
     *(f"deploy/log-shipping/{name}" for name in ("amazon-cloudwatch-agent.json", "datadog.yaml", "filebeat.yml")),
     *(f"deploy/log-shipping/{name}" for name in ("fluent-bit.yaml", "otelcol-azure-monitor.yaml")),
     "deploy/log-shipping/syslog-ng-graylog.conf",
     "deploy/gunicorn.service", "deploy/logrotate.conf", "deploy/windows-service.xml",
-    *(f"users/{name}.py" for name in ("__init__", "admin", "models")),
+    *(f"pages/{name}.py" for name in ("__init__", "errors", "tests", "urls", "views")),
+    "pages/templates/pages/home.html",
+    *(f"users/{name}.py" for name in ("__init__", "admin", "models", "tests")),
     *(f"users/migrations/{name}.py" for name in ("__init__", "0001_initial")),
-    *(f"templates/{name}.html" for name in ("400", "403", "403_csrf", "404", "500", "base", "home")),
+    *(f"templates/{name}.html" for name in ("base", "error")),
     "static/favicon.svg", "static/site.css",
-    *(f"tests/{name}.py" for name in ("__init__", "conftest", "settings")),
-    *(f"tests/test_{name}.py" for name in ("handlers", "log_page", "logging", "logs", "records", "security", "site")),
+    *(f"tests/{name}.py" for name in ("__init__", "settings", "test_start")),
+    *(f"applog/tests/{name}.py" for name in ("__init__", "conftest")),
+    *(f"applog/tests/test_{name}.py" for name in ("handlers", "log_page", "logging", "logs", "records", "security")),
 }  # fmt: skip
 FILES_OF = {
-    ("ci", "github"): {".github/workflows/ci.yml"},
+    ("ci", "github"): {".github/dependabot.yml", ".github/workflows/ci.yml"},
     ("ci", "gitlab"): {".gitlab-ci.yml"},
     ("containers", "yes"): {".dockerignore", "deploy/Dockerfile", "deploy/compose.yaml"},
 }
@@ -85,7 +88,7 @@ def test_the_project_is_small(bake, django_version):
     """Whoever starts a project wants to have read it by the evening."""
     project = bake(django_version=django_version)
     assert len(files_in(project) - {".env"}) <= 100
-    assert len((project / "config/settings.py").read_text(encoding="utf-8").splitlines()) < 220
+    assert len((project / "config/settings.py").read_text(encoding="utf-8").splitlines()) <= 220
 
 
 def test_the_unrendered_project_is_python(tmp_path, bake):

@@ -1,9 +1,12 @@
 """The settings, imported as on each system."""
 
 import json
+import os
+import subprocess
 
 import pytest
 from conftest import run
+from servers import PRODUCTION
 
 CODE = """
 import json, sys
@@ -61,3 +64,75 @@ def test_windows_refuses_another_program_s_rotation(settings_on):
     """There the other program could not rename a single file, and nobody would know."""
     with pytest.raises(AssertionError, match=r'"LOG_FILES" .*must be one of rotate, off, as no other program'):
         settings_on("win32", LOG_FILES="watch")
+
+
+@pytest.fixture(scope="module")
+def refusal(cookies_session, environment):
+    """Return a function that starts a project with a bad variable and returns the sentence that stops it."""
+    project = cookies_session.bake().project_path
+    (project / ".env").unlink()
+    python = environment("5.2")
+
+    def start(**variables):
+        given = {**os.environ, **PRODUCTION, "PYTHONUTF8": "1", **variables}
+        done = subprocess.run(
+            [python, "manage.py", "check"], cwd=project, capture_output=True, encoding="utf-8", check=False,
+            env={key: value for key, value in given.items() if value is not None},
+        )  # fmt: skip
+        assert done.returncode == 1
+        [sentence] = done.stderr.splitlines()
+        return sentence
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ALLOWED_HOSTS", None),
+        ("ALLOWED_HOSTS", " , "),
+        ("DATABASE_URL", "nonsense"),
+        ("DEBUG", "perhaps"),
+        ("LOG_FILES", "sometimes"),
+        ("LOG_LEVEL", "LOUD"),
+        ("LOG_BACKUP_DAYS", "0"),
+        ("LOG_MAX_BYTES", "10 MB"),
+        ("LOG_QUEUE", "perhaps"),
+        ("SECRET_KEY", None),
+        ("SECRET_KEY", ""),
+        ("SECURE_HSTS_SECONDS", "-1"),
+    ],
+)
+def test_a_bad_variable_stops_the_start_with_a_sentence(refusal, variable, value):
+    """A traceback of thirty lines hides what a word in .env would mend."""
+    sentence = refusal(**{variable: value})
+    assert sentence.startswith(f'Environment variable "{variable}" ')
+    assert sentence.endswith(". The file .env.example explains each variable.")
+
+
+def test_an_env_file_that_cannot_be_read_stops_the_start_with_a_sentence(bake, environment):
+    """PowerShell 5 writes UTF-16 where it is not told otherwise."""
+    project = bake()
+    (project / ".env").write_text("DEBUG=true", encoding="utf-16")
+    done = subprocess.run(
+        [environment("5.2"), "manage.py", "check"], cwd=project, capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 1
+    [sentence] = done.stderr.splitlines()
+    assert ".env" in sentence
+
+
+def test_manage_obeys_its_settings_option(bake, environment):
+    """A command for other settings must not run with the usual ones."""
+    code = "from django.conf import settings; print(settings.SETTINGS_MODULE)"
+    printed = run(environment("5.2"), "manage.py", "shell", "--settings=tests.settings", "-c", code, cwd=bake())
+    assert "tests.settings" in printed
+
+
+def test_what_a_variable_switches_on_it_switches_off(bake, environment):
+    """HSTS that cannot be taken back locks an intranet out, and a trailing comma is no origin."""
+    code = "from django.conf import settings as s; print(s.SECURE_HSTS_SECONDS, s.CSRF_TRUSTED_ORIGINS)"
+    env = PRODUCTION | {"SECURE_HSTS_SECONDS": "0", "CSRF_TRUSTED_ORIGINS": "https://a.example, "}
+    printed = run(environment("5.2"), "manage.py", "shell", "--no-imports", "-c", code, cwd=bake(), env=env)
+    assert printed.strip() == "0 ['https://a.example']"
+    run(environment("5.2"), "manage.py", "check", cwd=bake(), env=env)

@@ -12,6 +12,9 @@ from config import refuse_to_start
 
 def main() -> None:
     """Run administrative tasks."""
+    if sys.argv[1:2] == ["test"]:
+        # As pytest does: tests write no log files, and need no collectstatic.
+        os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         execute_from_command_line(sys.argv)

@@ -51,14 +51,14 @@ class LogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class ta
         if not self.has_view_permission(request):
             raise PermissionDenied
 
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+    def has_add_permission(self, request: HttpRequest) -> bool:
         """Nothing is added here."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Log | None = None) -> bool:  # noqa: ARG002
+    def has_change_permission(self, request: HttpRequest, obj: Log | None = None) -> bool:
         """Nothing is changed here."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Log | None = None) -> bool:  # noqa: ARG002
+    def has_delete_permission(self, request: HttpRequest, obj: Log | None = None) -> bool:
         """Nothing is deleted here."""
         return False

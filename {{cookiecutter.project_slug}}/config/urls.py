@@ -1,12 +1,18 @@
-"""URLs of the site, https://docs.djangoproject.com/en/stable/topics/http/urls/."""
+"""URLs of the project: each app has its own, https://docs.djangoproject.com/en/stable/topics/http/urls/."""
 
+from django.conf import settings
+from django.conf.urls.static import static
 from django.contrib import admin
-from django.urls import path
-
-from config import views
+from django.urls import include, path
 
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("health/", views.health, name="health"),
+    path("", include("pages.urls")),
     path("admin/", admin.site.urls),
+    # Uploaded files while DEBUG is on; in production the web server serves them.
+    *static(settings.MEDIA_URL, document_root=settings.MEDIA_ROOT),
 ]
+
+handler400 = "pages.errors.bad_request"
+handler403 = "pages.errors.permission_denied"
+handler404 = "pages.errors.page_not_found"
+handler500 = "pages.errors.server_error"

@@ -1,4 +1,4 @@
-"""The project's settings as they are in production, but for what a test on any machine cannot have."""
+"""The project's settings for tests: as in production, but for what a test on any machine cannot have."""
 
 import os
 import secrets
@@ -6,7 +6,7 @@ import secrets
 os.environ |= {
     "ALLOWED_HOSTS": "testserver",
     "DEBUG": "false",
-    # Records of the tests belong to pytest, not into the developer's log files.
+    # Records of the tests belong to the test, not into the developer's log files.
     "LOG_FILES": "off",
     "SECRET_KEY": secrets.token_urlsafe(50),
     "SECURE_SSL_REDIRECT": "false",
@@ -15,6 +15,11 @@ os.environ |= {
 from config.settings import *  # noqa: F403
 
 # Without collectstatic there is no manifest.
-STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
 MIDDLEWARE.remove("whitenoise.middleware.WhiteNoiseMiddleware")  # noqa: F405
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# manage.py test does not capture the console.
+LOGGING["handlers"]["console"]["level"] = "ERROR"  # noqa: F405

@@ -41,7 +41,7 @@ def events(caplog: pytest.LogCaptureFixture) -> Events:
 
 
 @pytest.fixture
-def ann(db: None) -> Any:  # noqa: ARG001
+def ann(db: None) -> Any:
     """Return a user."""
     return get_user_model().objects.create_user("ann", password=PASSWORD)
 

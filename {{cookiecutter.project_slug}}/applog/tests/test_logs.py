@@ -11,8 +11,8 @@ from applog.follow import Follower
 from applog.handlers import SharedRotatingFileHandler
 from applog.reader import Log, read_newer, read_older
 from applog.search import Filter
-from tests.conftest import Manage
-from tests.test_logging import log
+from applog.tests.conftest import Manage
+from applog.tests.test_logging import log
 
 
 def test_the_command_shows_what_the_project_logged(project: Path, manage: Manage) -> None:

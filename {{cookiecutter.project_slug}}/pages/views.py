@@ -21,8 +21,9 @@ logger = logging.getLogger(__name__)
 
 @never_cache
 @require_safe
-def health(_: HttpRequest) -> JsonResponse:
+def health(request: HttpRequest) -> JsonResponse:
     """Answer 200 when the database answers a query, and 503 when it does not."""
+    request.log_level = logging.DEBUG  # type: ignore[attr-defined]  # a probe each few seconds would fill the log
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -44,7 +45,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "rotation": rotation_sentence(),
         "time_zone": settings.TIME_ZONE,
     }
-    return render(request, "home.html", context)
+    return render(request, "pages/home.html", context)
 
 
 HOLDS = {"file": "every record from {level} up", "security_file": "what concerns security, once more"}

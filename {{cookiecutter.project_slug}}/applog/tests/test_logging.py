@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Manage
+from applog.tests.conftest import Manage
 
 DAY = 24 * 60 * 60  # seconds
 
@@ -72,44 +72,3 @@ def test_a_record_that_waits_in_the_queue_is_written(project: Path, manage: Mana
     assert result.stderr.count("hello") == 1
     for name in ("django.log", "security.log"):
         assert (project / "logs" / name).read_text(encoding="utf-8").count("hello") == 1
-
-
-@pytest.mark.parametrize(
-    ("variable", "value"),
-    [
-        ("ALLOWED_HOSTS", None),
-        ("ALLOWED_HOSTS", " , "),
-        ("DATABASE_URL", "nonsense"),
-        ("DEBUG", "perhaps"),
-        ("LOG_FILES", "sometimes"),
-        ("LOG_LEVEL", "LOUD"),
-        ("LOG_BACKUP_DAYS", "0"),
-        ("LOG_MAX_BYTES", "10 MB"),
-        ("LOG_QUEUE", "perhaps"),
-        ("SECRET_KEY", None),
-        ("SECRET_KEY", ""),
-    ],
-)
-def test_a_bad_variable_stops_the_start_with_a_sentence(manage: Manage, variable: str, value: str | None) -> None:
-    """A traceback of thirty lines hides what a word in .env would mend."""
-    result = manage("check", **{variable: value})
-    assert result.returncode == 1
-    [sentence] = result.stderr.splitlines()
-    assert sentence.startswith(f'Environment variable "{variable}" ')
-    assert sentence.endswith(". The file .env.example explains each variable.")
-
-
-def test_an_env_file_that_cannot_be_read_stops_the_start_with_a_sentence(project: Path, manage: Manage) -> None:
-    """PowerShell 5 writes UTF-16 where it is not told otherwise."""
-    (project / ".env").write_text("DEBUG=true", encoding="utf-16")
-    result = manage("check")
-    assert result.returncode == 1
-    [sentence] = result.stderr.splitlines()
-    assert ".env" in sentence
-
-
-def test_manage_obeys_its_settings_option(manage: Manage) -> None:
-    """A command for other settings must not run with the usual ones."""
-    code = "from django.conf import settings; print(settings.SETTINGS_MODULE)"
-    result = manage("shell", "--settings=tests.settings", "-c", code, DJANGO_SETTINGS_MODULE=None)
-    assert "tests.settings" in result.stdout

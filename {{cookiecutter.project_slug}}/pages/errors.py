@@ -1,0 +1,37 @@
+"""The error pages, https://docs.djangoproject.com/en/stable/topics/http/views/#customizing-error-views."""
+
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 400: the request is malformed, or names a host that is not ours."""
+    return _error(None, 400, "Bad request", "The server could not understand this request.")
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 403: this visitor may not open the page."""
+    return _error(request, 403, "Not allowed", "You do not have permission to open this page.")
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer 403: the form's CSRF token is missing or wrong. The log says why."""
+    explanation = "The form could not be checked. Allow this site's cookies, reload the form's page and send it again."
+    return _error(request, 403, "Form not accepted", explanation)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 404: there is no such page."""
+    return _error(request, 404, "Page not found", "There is nothing at this address. Check it for a typing mistake.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer 500: the site's own code failed."""
+    explanation = "The fault is ours, and it has been recorded. Please try again later."
+    return _error(None, 500, "Something went wrong", explanation)
+
+
+def _error(request: HttpRequest | None, status: int, heading: str, explanation: str) -> HttpResponse:
+    """Render the page. Without a request no context processor runs, which could fail for the same reason."""
+    context = {"status": status, "heading": heading, "explanation": explanation}
+    return HttpResponse(render_to_string("error.html", context, request), status=status)
