@@ -82,7 +82,7 @@ def test_what_is_brought_is_the_template_s_own(started, bake):
     bring(started)
     source = ROOT / "{{cookiecutter.project_slug}}" / "applog"
     for path in source.rglob("*"):
-        if path.is_file() and "__pycache__" not in path.parts:
+        if path.is_file() and not {"__pycache__", "tests"} & set(path.relative_to(source).parts):
             assert (started / "applog" / path.relative_to(source)).read_bytes() == path.read_bytes()
     settings = (started / "applog" / "settings.py").read_text(encoding="utf-8")
     assert "cookiecutter" not in settings

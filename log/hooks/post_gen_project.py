@@ -42,7 +42,7 @@ def log_settings(text, project):
 def main():
     """Fill the folder, which is the current one."""
     source = template()
-    shutil.copytree(source / "applog", ".", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(source / "applog", ".", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "tests"))
     settings = (source / "config" / "settings.py").read_text(encoding="utf-8")
     variables = (source / ".env.example").read_text(encoding="utf-8").partition("# The log:")
     Path("settings.py").write_text(log_settings(settings, Path.cwd().parent.name), encoding="utf-8", newline="\n")
