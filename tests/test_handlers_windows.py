@@ -173,7 +173,7 @@ def serve(python, project, package):
     try:
         for number in REQUESTS:
             if number == len(REQUESTS) // 2:
-                wait_for_reload(server, project / "config" / "views.py")
+                wait_for_reload(server, project / "pages" / "views.py")
             wait_for(lambda number=number: fetch(f"{server.address}/n{number}n")[0] == 404)
             time.sleep(0.1)
     finally:

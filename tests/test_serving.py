@@ -280,7 +280,7 @@ def test_the_queue_survives_the_reload_of_runserver(bake, environment, start):
     server = start([python, "manage.py", "runserver", "127.0.0.1:8000"], project, env).wait()
     for number in range(20):
         if number == 10:
-            wait_for_reload(server, project / "config" / "views.py")
+            wait_for_reload(server, project / "pages" / "views.py")
         wait_for(lambda number=number: fetch(f"{server.address}/load/{number}")[0] == 200)
     if os.name == "nt":
         wait_for(lambda: "19" in numbers_in((project / "logs").glob("django.log")))

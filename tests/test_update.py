@@ -73,7 +73,7 @@ def test_an_update_brings_what_is_new_and_keeps_what_is_ours(template, in_templa
     """Without this, each fix of the template has to be copied by hand, or never comes."""
     secret = (project / ".env").read_text(encoding="utf-8")
     change(in_template / "config" / "wsgi.py", "WSGI entry point", "The WSGI entry point")
-    change(in_template / "README.md", "## Tests and style", "## Tests, types and style")
+    change(in_template / "README.md", "## Checks and tests", "## All checks and tests")
     (in_template / "applog" / "new.py").write_text('"""New, {{ and not rendered."""\n', encoding="utf-8")
     (in_template / "config" / "fresh.toml").write_text('[[x]]\n"{{" = 1\n', encoding="utf-8")
     change(template / "cookiecutter.json", '    "manage.py",\n', '    "manage.py",\n    "config/fresh.toml",\n')
@@ -88,7 +88,7 @@ def test_an_update_brings_what_is_new_and_keeps_what_is_ours(template, in_templa
     assert git(project, "diff", "--name-only", "--diff-filter=U") == ""
     assert (project / "README.md").read_text(encoding="utf-8").startswith("# SHOP\n")
     assert "The WSGI entry point" in (project / "config" / "wsgi.py").read_text(encoding="utf-8")
-    assert "## Tests, types and style" in (project / "README.md").read_text(encoding="utf-8")
+    assert "## All checks and tests" in (project / "README.md").read_text(encoding="utf-8")
     assert "New, {{ and not rendered." in (project / "applog" / "new.py").read_text(encoding="utf-8")
     assert '"{{" = 1' in (project / "config" / "fresh.toml").read_text(encoding="utf-8")
     assert 'path("shop/", views.home)' in (project / "config" / "urls.py").read_text(encoding="utf-8")
