@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import time
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -21,11 +22,11 @@ OUTSIDE = [
 ]  # fmt: skip
 FIELDS = ["log", "level", "kind", "since", "until", "before", "after", "live"]
 HUGE = ["9" * 400, "-1", "1e309", "0x10", "1" * 4000, "NaN", "99999999999999999999d"]
-EXPLODING = [
-    "(a{1,1000}){1,1000}", "((a{1,100}){1,100}){1,100}", "a{99999}", "(?=a)", "(a)\\1", "(?<!a)b", "[", "(", "*", "\\",
-    "(?P<a>", "(.*){900}", "x" * 501, "(\\pL{1,100}){1,100}", "(?:" * 3000,
+BROKEN = ["[", "(", "*", "\\", "(?P<a>", "a{3,1}", "x" * 501, "(?:" * 3000, "\\L<names>"]
+SLOW = [
+    "(a+)+$", "(a|a)*b", "(.*.*.*.*)*x", "^(([a-z])+.)+[A-Z]([a-z])+$", "(x+x+)+y", "(a{1,1000}){1,1000}", "a{99999}",
+    "((a{1,100}){1,100}){1,100}", "(.*){900}", "(\\pL{1,100}){1,100}", "(?R)?a", "(?e)(?:fine and dandy){e<=9}x",
 ]  # fmt: skip
-SLOW_ELSEWHERE = ["(a+)+$", "(a|a)*b", "(.*.*.*.*)*x", "^(([a-z])+.)+[A-Z]([a-z])+$", "(x+x+)+y"]
 
 
 def hostile_targets():
@@ -40,7 +41,7 @@ def hostile_targets():
         yield from (f"{PAGE}?{urlencode({next(fields): value})}" for _ in range(3))
     yield from (PAGE + raw for raw in ("../../../secret.txt", "..%2f..%5c..%2fsecret.txt", "%c0%ae%c0%ae/secret.txt"))
     yield from (f"{PAGE}?{urlencode({field: value})}" for field in FIELDS for value in HUGE)
-    yield from (f"{PAGE}?{urlencode({'kind': 'pattern', 'text': pattern})}" for pattern in EXPLODING)
+    yield from (f"{PAGE}?{urlencode({'kind': 'pattern', 'text': pattern})}" for pattern in BROKEN)
     yield from (f"{PAGE}?{field}=a%00b" for field in ("text", "logger", "request", *FIELDS))
     yield from (f"{PAGE}?request={quote(value)}" for value in ("../x", "a/b", "a b", "x" * 129, "[r]", "é"))
     far, place = "django:" + ".".join(["f" * 33] * 4), "django:1.2.3.4"
@@ -79,9 +80,11 @@ def test_no_request_reaches_a_file_outside_of_the_log(bake, environment, serve, 
             status, body = session.get(page + query)
             assert status == 200
             assert SECRET.encode() not in body
-    for pattern in SLOW_ELSEWHERE:  # with Python's own regular expressions they would run for years
+    for pattern in SLOW:  # without a time limit they would run for years
+        started = time.monotonic()
         status, body = session.get(f"{PAGE}?{urlencode({'kind': 'pattern', 'text': pattern})}")
-        assert status == 200
+        assert status == 200 or (status == 400 and b"regular expression" in body)
+        assert time.monotonic() - started < 10
     status, body = session.get(PAGE)
     assert status == 200
     assert b"fine" in body

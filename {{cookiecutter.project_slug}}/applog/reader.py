@@ -186,7 +186,7 @@ class Log:
         """Yield the matching records between two offsets; lines there that continue an earlier one count as one."""
         if low < high and source.start_of(low) != low:
             record = self.read_record(source, low, min(source.end_of(low), high))
-            if all(search.search(record.raw.encode()) for search in matching.searches):
+            if all(search.is_in(record.raw.encode()) for search in matching.searches):
                 yield record
         for start, end in source.scan_forwards(low, high, matching.searches, matching.block_bytes):
             if low <= start < end:

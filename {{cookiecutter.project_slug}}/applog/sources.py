@@ -15,6 +15,7 @@ from typing import IO, Any, Self
 
 from applog.files import open_to_read
 from applog.records import HEADER, Cursor, parse
+from applog.search import Search
 
 FIRST_BLOCK, BLOCK = 1 << 16, 1 << 20  # bytes: the answer may lie near; if not, read on in large pieces
 OVERLAP = 4096  # bytes in which a match is found though a line is longer than a block
@@ -171,7 +172,7 @@ class Source:
     ) -> Iterator[tuple[int, int]]:
         """Yield the start and end of each record with something before `high`, last one first.
 
-        With `searches`, of those in which each of these compiled expressions finds something, and perhaps of some
+        With `searches`, of those in which each of these finds something (applog.search.Search), and perhaps of some
         others, in blocks of `largest` bytes at most. After each block yields twice the place down to which it has come.
         """
         blocks, last = self.blocks_backwards(low, high, largest), self.size + 1
@@ -289,14 +290,12 @@ class Source:
         return next((start for start, made in self._times(low, self.size) if made >= when), self.size)
 
 
-def _hit(search: Any, block: bytes, place: int) -> int:
+def _hit(search: Search | re.Pattern[bytes], block: bytes, place: int) -> int:
     """Return the index of a byte in the first record from `place` on in which `search` finds something, or -1."""
-    if search is START or search is LINE:  # which begin with the newline before the record
+    if isinstance(search, re.Pattern):  # START or LINE, which begin with the newline before the record
         found = search.search(block, place - 1)
         return found.start() + 1 if found else -1
-    found = search.search(block, place)
-    hit = max(found.start(), found.end() - 1) if found else -1
-    return hit if hit < len(block) else -1
+    return search.find(block, place)
 
 
 class BlocksBackwards:

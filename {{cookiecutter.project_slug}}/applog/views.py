@@ -25,7 +25,7 @@ from applog.project_logs import ProjectLog
 from applog.reader import Page, Position, read_newer, read_older
 from applog.records import Record
 from applog.rows import Row
-from applog.search import LEVELS
+from applog.search import LEVELS, SlowPatternError
 from applog.terminal import show_cut, show_size, show_time
 
 RECORDS = 100  # on a page
@@ -56,11 +56,16 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     # What Django's own template for lists of rows needs; the last one keeps an inline style out of it.
     context |= {"cl": SimpleNamespace(**changelist), "actions_on_top": True, "form": form, "title": "Logs"}
     if valid:
-        found = read(form)
         security.record(logging.INFO, "sensitive_read", f"log page, {form.description}", request)
+        try:
+            found, counted = read(form), count(form)
+        except SlowPatternError as error:
+            form.add_error(None, str(error))
+            valid = False
+    if valid:
         context |= {
             "files": [describe_log(log) for log in form.logs.values()],
-            "histogram": count(form),
+            "histogram": counted,
             "is_written": "file" in settings.LOGGING["root"]["handlers"],
             "rows": make_rows(found),
             **links(request, form, found),
@@ -166,9 +171,11 @@ def news(request: HttpRequest) -> HttpResponseBase:
     form = LogForm(QueryDict(query[1:]))
     if user != str(request.user.pk) or request.GET.keys() != {"token"} or not form.is_valid():
         return HttpResponse("Load the page again.", status=400, content_type="text/plain")
-    found = read_newer(
-        form.chosen, Position.parse(place), count=NEWS_RECORDS, matching=form.matching, seconds=NEWS_SECONDS
-    )
+    options: dict[str, Any] = {"count": NEWS_RECORDS, "matching": form.matching, "seconds": NEWS_SECONDS}
+    try:
+        found = read_newer(form.chosen, Position.parse(place), **options)
+    except SlowPatternError as error:
+        return HttpResponse(str(error), status=400, content_type="text/plain")
     request.log_level = logging.NOTSET  # type: ignore[attr-defined]
     rows = make_rows(found)
     html = render_to_string("applog/log_rows.html", {"rows": rows})
@@ -195,9 +202,14 @@ def download(request: HttpRequest) -> HttpResponseBase:
 def stream(request: HttpRequest, form: LogForm) -> Iterator[bytes]:
     """Yield the records in pieces, until there are no more or the time has run out."""
     deadline = time.monotonic() + DOWNLOAD_SECONDS
+    options: dict[str, Any] = {"count": DOWNLOAD_RECORDS, "matching": form.matching, "seconds": READ_SECONDS}
     position, exhausted = form.cleaned_data["after"] or Position(), False
     while not exhausted:
-        found = read_newer(form.chosen, position, count=DOWNLOAD_RECORDS, matching=form.matching, seconds=READ_SECONDS)
+        try:
+            found = read_newer(form.chosen, position, **options)
+        except SlowPatternError as error:
+            yield f"[{error}]\n".encode()
+            return
         position, exhausted = found.newer, found.exhausted
         yield "".join(map(as_text, reversed(found.records))).encode()
         if not exhausted and time.monotonic() > deadline:

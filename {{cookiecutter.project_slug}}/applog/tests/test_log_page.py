@@ -254,7 +254,7 @@ def test_what_takes_too_long_says_so_and_goes_on(reader: Client, write: Write, m
     "query",
     [
         {"file": "/etc/passwd"}, {"log": "../db.sqlite3"}, {"level": "LOUD"}, {"kind": "pattern", "text": "("},
-        {"kind": "pattern", "text": "((a{1,100}){1,100}){1,100}"}, {"text": "\0"}, {"request": "a b"},
+        {"kind": "pattern", "text": "a" * 501}, {"text": "\0"}, {"request": "a b"},
         {"since": "soon"}, {"until": "0001-01-01T00:00+14:00"}, {"before": "django:1.2.3"}, {"after": "passwd:1.2.3.4"},
     ],
 )  # fmt: skip

@@ -22,7 +22,7 @@ from applog.moments import MOMENTS, parse_age, parse_moment
 from applog.project_logs import ProjectLog, project_logs
 from applog.reader import Position, count_bytes_before, count_records, find_time, read_newer, read_older
 from applog.records import Record
-from applog.search import LEVELS, Filter
+from applog.search import LEVELS, Filter, SlowPatternError
 from applog.terminal import Progress, bar, can_show, printable, show_cut, show_size, show_time
 
 ACTIONS = "show", "list", "stats", "clear"
@@ -73,9 +73,7 @@ class Command(BaseCommand):
         parser.add_argument("-f", "--follow", action="store_true", help="go on with what is added, until Ctrl-C")
         parser.add_argument("-l", "--level", type=str.upper, default="", help="this level and above")
         parser.add_argument("-g", "--grep", metavar="TEXT", default="", help="text in the record, in either case")
-        parser.add_argument(
-            "-e", "--regex", metavar="PATTERN", default="", help="a regular expression in RE2's syntax, for one line"
-        )
+        parser.add_argument("-e", "--regex", metavar="PATTERN", default="", help="a regular expression, for one line")
         parser.add_argument("--logger", metavar="NAME", default="", help="this logger and those below it")
         parser.add_argument("-r", "--request", metavar="ID", default="", help="the id of one request")
         parser.add_argument("--since", metavar="TIME", type=parse_moment, help="from this time on")
@@ -102,6 +100,8 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             self.stdout.write()
             sys.exit(INTERRUPTED)
+        except SlowPatternError as error:
+            raise CommandError(str(error)) from error
         except OSError as error:
             # EINVAL is what Windows says to a pipe that nobody reads.
             if error.errno not in {errno.EPIPE, errno.EINVAL} or error.filename:
