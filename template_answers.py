@@ -1,31 +1,37 @@
 """What cookiecutter's Jinja learns from this template: refuse bad answers early, write good ones safely.
 
-cookiecutter makes the project's folder before it runs ``hooks/pre_gen_project.py``: a slug such as ``a/b``, or ``con``
-on Windows, would leave a folder behind or fail before. So cookiecutter.json asks the rules right behind the slug and
-behind the time zone; the hook asks them once more, for answers that are replayed.
+cookiecutter makes the project's folder before it runs the first hook: a slug such as ``a/b``, or ``con`` on Windows,
+would leave a folder behind or fail before. So the rules are asked whenever cookiecutter renders the default
+of a question or the name of a file. The first name is the folder's, and so replayed answers meet the rules as well.
 """
 
 from __future__ import annotations
 
-import html
+import json
 import keyword
+import os
 import re
 import sys
 import unicodedata
 from functools import cache
-from importlib import import_module
-from importlib.machinery import PathFinder
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from cookiecutter.exceptions import FailedHookException
 from jinja2.ext import Extension
+from markupsafe import escape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jinja2 import Environment
 
+HERE = Path(__file__).parent
+PROJECT = HERE / "{{cookiecutter.project_slug}}"
+QUESTIONS = json.loads((HERE / "cookiecutter.json").read_text(encoding="utf-8"))
+
+ROOM = 512 * 1024  # bytes, more than twice what a project takes
 SLUG_MAX_LENGTH = 50
 EMAIL_MAX_LENGTH = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
 
@@ -35,8 +41,12 @@ WINDOWS_DEVICES = {
     *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10)),
 }  # fmt: skip
 OWN_NAMES = {
-    "applog", "config", "deploy", "logs", "manage", "static", "staticfiles", "templates", "tests", "users",
+    "applog", "check", "config", "deploy", "logs", "manage", "pages", "static", "staticfiles", "templates", "tests",
+    "users",
 }  # fmt: skip
+# Databases and a role that each server has, and what CREATE ROLE refuses, beside names that begin with pg_:
+# https://www.postgresql.org/docs/current/sql-createrole.html
+POSTGRESQL_NAMES = {"postgres", "public", "template0", "template1"}
 # A project that is named like one of its own requirements, or of theirs, would have to install itself.
 REQUIREMENTS = {
     "asgiref", "ast_serialize", "certifi", "charset_normalizer", "colorama", "dj_database_url", "django",
@@ -59,15 +69,32 @@ LOCAL_ZONES = {"Factory", "localtime"}
 BIDI_CONTROLS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-def control_character_problem(question, answer):
-    """Refuse a character that ends a line, moves the cursor or hides text."""
+def text_problem(question, answer):
+    """Refuse what is not text, and a character that ends a line, moves the cursor or hides text."""
+    if not isinstance(answer, str):
+        return f"The {question} is {shown(answer)}, which is not text; put it into quotes."
     for character in answer:
-        if unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} or character in BIDI_CONTROLS:
+        category = unicodedata.category(character)
+        if category == "Cs":
+            return f"The {question} contains a byte that is not UTF-8; type it again where the locale is a UTF-8 one."
+        if category in {"Cc", "Zl", "Zp"} or character in BIDI_CONTROLS:
             return (
                 f"The {question} contains the control character U+{ord(character):04X}; "
                 "type it again without that character."
             )
     return None
+
+
+def choice_problem(question, answer, choices):
+    """Refuse what is not one of the choices; cookiecutter itself does not look at replayed ones."""
+    if answer in choices:
+        return None
+    return f"{shown(answer)} is not a choice for the {question}; type one of {', '.join(map(shown, choices))}."
+
+
+def shown(answer):
+    """Return an answer of any type on one line."""
+    return json.dumps(answer, default=str)
 
 
 def name_problem(question, name):
@@ -80,19 +107,21 @@ def slug_problem(_, slug):
     instead = 'type one of letters, digits and underscores that begins with a letter, for example "my_project".'
     name = slug.lower()
     if not re.fullmatch(r"[A-Za-z]([A-Za-z0-9_]*[A-Za-z0-9])?", slug):
-        return f'The project slug "{slug}" is no identifier that every system takes; {instead}'
+        return f'The project slug "{slug}" is not a name that every system takes; {instead}'
     if len(slug) > SLUG_MAX_LENGTH:
         return f"The project slug has {len(slug)} characters; type one of at most {SLUG_MAX_LENGTH}."
     reasons = {
         "is a Python keyword": name in KEYWORDS,
         "is a name that Windows keeps for a device": name in WINDOWS_DEVICES,
         "is a folder or module of the project itself": name in OWN_NAMES,
+        "is a name that PostgreSQL keeps for itself": name in POSTGRESQL_NAMES or name.startswith("pg_"),
         "is the name of a package that the project installs": name in REQUIREMENTS,
         "is a module of Python's standard library": name in STANDARD_LIBRARY,
     }
     for reason, applies in reasons.items():
         if applies:
-            return f'The project slug "{slug}" {reason}; type another name, for example "{name.strip("_")}_project".'
+            instead = f"project_{name}" if name.startswith("pg_") else f"{name}_project"
+            return f'The project slug "{slug}" {reason}; type another name, for example "{instead}".'
     return None
 
 
@@ -101,7 +130,7 @@ def email_problem(_, email):
     local = r"[^\s@\"'(),:;<>\[\]\\.]+(\.[^\s@\"'(),:;<>\[\]\\.]+)*"
     label = r"[^\W_]([\w-]*[^\W_])?"
     if len(email) > EMAIL_MAX_LENGTH or not re.fullmatch(rf"{local}@({label}\.)+{label}", email):
-        return f'The e-mail address "{email[:EMAIL_MAX_LENGTH]}" is none; type one such as you@example.com.'
+        return f'"{email[:EMAIL_MAX_LENGTH]}" is not an e-mail address; type one such as you@example.com.'
     return None
 
 
@@ -155,9 +184,13 @@ def first_problem(answers):
         question = key.replace("_", " ")
         if key.startswith("_"):
             continue
-        if problem := control_character_problem(question, str(answer)):
-            return problem
-        if key in PROBLEMS and (problem := PROBLEMS[key](question, answer)):
+        if key not in QUESTIONS:
+            return f"{shown(key)} is not a question of this template; remove it from the answers."
+        if isinstance(QUESTIONS[key], list):
+            problem = choice_problem(question, answer, QUESTIONS[key])
+        else:
+            problem = text_problem(question, answer) or (key in PROBLEMS and PROBLEMS[key](question, answer))
+        if problem:
             return problem
     return None
 
@@ -170,8 +203,8 @@ def usable_slug(slug: str) -> str:
     return next((name for name in candidates if not slug_problem("project slug", name)), "my_project")
 
 
-def refuse_bad_answers(answers: Mapping[str, object]) -> str:
-    """Return ``"yes"`` when every answer can be used.
+def refuse_bad_answers(answers: Mapping[str, object]) -> None:
+    """Do nothing when every answer can be used.
 
     Raises:
         FailedHookException: an answer cannot be used; stderr has the sentence that says what to type instead.
@@ -181,7 +214,46 @@ def refuse_bad_answers(answers: Mapping[str, object]) -> str:
         print(problem, file=sys.stderr)
         message = "Nothing was generated."
         raise FailedHookException(message)
-    return "yes"
+
+
+def refuse_full_disk(output: Path) -> None:
+    """Do nothing when a project has room in a folder, which need not exist yet.
+
+    Raises:
+        FailedHookException: cookiecutter would leave there what still fits; stderr has the sentence that says so.
+
+    """
+    folder = next(path for path in (output, *output.parents) if path.is_dir())
+    try:
+        with TemporaryFile(dir=folder) as file:
+            file.write(bytes(ROOM))
+    except OSError as error:
+        print(
+            f"The project cannot be written here ({error}); make room for {ROOM // 1024} KiB and generate it again.",
+            file=sys.stderr,
+        )
+        message = "Nothing was generated."
+        raise FailedHookException(message) from error
+
+
+def copied_files() -> list[str]:
+    """Return what `_copy_without_render` should be: all but `_rendered`, and but what has a condition in its name.
+
+    A pattern stands for each folder from which all is copied. It must not match folders in that one: cookiecutter would
+    remove what the user has in them before it copies them.
+    """
+    files = [
+        os.path.relpath(os.path.join(folder, name), PROJECT).replace(os.sep, "/")  # noqa: PTH118  a tenth of the time
+        for folder, _, names in os.walk(PROJECT)
+        for name in names
+    ]
+    rendered = {file for file in files if "{%" in file or file in QUESTIONS["_rendered"]}
+    patterns = set()
+    for file in set(files) - rendered:
+        folder, _, name = file.rpartition("/")
+        whole = folder and "." in name and not any(other.startswith(f"{folder}/") for other in rendered)
+        patterns.add(f"{folder}/*.*" if whole else file)
+    return sorted(patterns)
 
 
 def toml(text: str) -> str:
@@ -190,47 +262,70 @@ def toml(text: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """Escape ``text`` so that Markdown shows it as it is, https://spec.commonmark.org/0.31.2/#backslash-escapes."""
-    return re.sub(r"([\\`*_\[\]<>&#|~!])", r"\\\1", text)
+    """Escape ``text`` so that Markdown shows it as it is, https://spec.commonmark.org/0.31.2/#backslash-escapes.
+
+    It has to stand alone in its line: what would begin a list, a rule or a heading there is escaped too.
+    """
+    text = re.sub(r"([\\`*_\[\]<>&#|~!])", r"\\\1", text)
+    text = re.sub(r"^(\s*)([-+=:]|\d+(?=[.)]))", escaped_start, text)
+    return re.sub(r"^\s+|\s+$", lambda spaces: "".join(f"&#{ord(space)};" for space in spaces[0]), text)
+
+
+def escaped_start(found: re.Match[str]) -> str:
+    """Escape what would begin a block in Markdown; of the number of a list, what follows it."""
+    spaces, start = found.groups()
+    return f"{spaces}{start}\\" if start.isdigit() else f"{spaces}\\{start}"
 
 
 def django_html(text: str) -> str:
     """Escape ``text`` for HTML in a Django template, whose own tags begin with a brace."""
-    return html.escape(text).replace("{", "&#123;").replace("}", "&#125;")
+    return str(escape(text)).replace("{", "&#123;").replace("}", "&#125;")
 
 
-def version_of(path):
-    """Return where a version of this module was found, and when it was written."""
-    return path, Path(path).stat().st_mtime_ns
+class Checked:
+    """A template that is rendered only with answers that can be used."""
 
+    def __init__(self, template, accept):
+        """Keep a template, or text in which there is nothing to render, and what looks at the answers."""
+        self.template = template
+        self.accept = accept
 
-VERSION = version_of(__file__)
-
-
-class PlainText(str):
-    """What to render where there is nothing to render."""
-
-    __slots__ = ()
-
-    def render(self, **_: object) -> str:
-        """Return the text."""
-        return self
+    def render(self, **context: object) -> str:
+        """Render it, as cookiecutter asks."""
+        self.accept(context.get("cookiecutter", {}))
+        return self.template if isinstance(self.template, str) else self.template.render(**context)
 
 
 class TemplateAnswers(Extension):
-    """Adds the filters of this module to the environment in which the template is rendered."""
+    """Adds this module's filters and rules to the environment in which questions, names and files are rendered."""
 
     def __init__(self, environment: Environment) -> None:
         """Add them, as Jinja asks of an extension."""
         super().__init__(environment)
-        found = PathFinder.find_spec(__name__)
-        if found and version_of(found.origin) != VERSION:
-            # cruft, for an update, renders two versions of this template, each of which needs its own filters.
-            del sys.modules[__name__]
-            import_module(__name__).TemplateAnswers(environment)
-            return
-        for function in (usable_slug, refuse_bad_answers, toml, markdown, django_html):
+        if "cruft" in sys.modules:
+            # It renders two versions of the template in one process, and each must import its own module.
+            sys.modules.pop(__name__, None)
+        self.accepted = None
+        for function in (toml, markdown, django_html):
             environment.filters[function.__name__] = function
-        # Most file names and choices are plain, and to compile each would take longer than all files together.
+        environment.globals["usable_slug"] = usable_slug
         compiled = environment.from_string
-        environment.from_string = lambda source: compiled(source) if re.search(r"[{#\n]", source) else PlainText(source)
+
+        def from_string(source, *args, **options):
+            # Most file names and choices are plain, and to compile each would take longer than all files together.
+            template = compiled(source, *args, **options) if re.search(r"[{#\n]", source) else source
+            return Checked(template, self.begin if source == PROJECT.name else self.accept)
+
+        environment.from_string = from_string
+
+    def accept(self, answers: dict[str, object]) -> None:
+        """Refuse answers that cannot be used."""
+        if answers != self.accepted:
+            refuse_bad_answers(answers)
+            self.accepted = dict(answers)
+
+    def begin(self, answers: dict[str, object]) -> None:
+        """Refuse what cannot work before the project's folder is made, and tell cookiecutter what to copy as it is."""
+        self.accept(answers)
+        refuse_full_disk(Path(answers.get("_output_dir", ".")).absolute())
+        answers["_copy_without_render"] = copied_files()

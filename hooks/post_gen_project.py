@@ -1,15 +1,16 @@
-"""Finish the project: put its name into deploy/, prove that logs/ can be written, write .env, say what to do next.
+"""Finish the project: put its name into deploy/, prove that logs/ can be written, write .env, say what to do next."""
 
-Starting Python is most of what a hook costs, so this one imports little, and late: no pathlib, no json.
-"""
-
+import json
 import os
+import secrets
+import shlex
 import sys
+from pathlib import Path
 
-DATABASE = "{{ cookiecutter.database }}"
-PROJECT_SLUG = "{{ cookiecutter.project_slug }}"
-# For what must be in small letters: a user of Linux, a database, an index, a name in compose.yaml.
-DEPLOYED_NAME = PROJECT_SLUG.lower()
+# JSON in a raw string: no answer can end it, as each quotation mark in one stands behind a backslash.
+ANSWERS = r"""
+{{ cookiecutter | tojson }}
+"""
 DEPLOYMENT = (
     "logrotate.conf",
     "windows-service.xml",
@@ -23,8 +24,6 @@ DEPLOYMENT = (
     "log-shipping/splunk-inputs.conf",
     "log-shipping/syslog-ng-graylog.conf",
 )
-# What needs no quotes in a shell, as in shlex.quote, whose import takes as long as all the rest.
-PLAIN = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-")
 # A folder's name cannot depend on an answer, as a file's can.
 OPTIONAL_FOLDERS = (".github/workflows", ".github")
 UNIX = ("linux", "darwin", "freebsd", "openbsd", "netbsd", "sunos", "aix", "cygwin", "android")
@@ -32,12 +31,12 @@ UNIX = ("linux", "darwin", "freebsd", "openbsd", "netbsd", "sunos", "aix", "cygw
 
 def remove_empty_folders():
     """Remove the folders whose files were not chosen; one that holds something else stays."""
-    for folder in OPTIONAL_FOLDERS:
-        if os.path.isdir(folder) and not os.listdir(folder):
-            os.rmdir(folder)
+    for folder in map(Path, OPTIONAL_FOLDERS):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
-def name_deployment():
+def name_deployment(name):
     """Write the project's name into the files that are copied as they are, where it is called my-project.
 
     A second time this changes nothing: no project's name has a hyphen, or, in small letters, a capital one.
@@ -47,16 +46,13 @@ def name_deployment():
 
     """
     # The id of a Windows service is letters and digits alone.
-    names = {b"my-project": DEPLOYED_NAME.encode(), b"MyProject": DEPLOYED_NAME.replace("_", "").encode()}
-    for name in DEPLOYMENT:
-        path = os.path.join("deploy", name)
-        with open(path, "rb") as file:
-            text = copied = file.read()
+    names = {b"my-project": name.encode(), b"MyProject": name.replace("_", "").encode()}
+    for path in (Path("deploy", file) for file in DEPLOYMENT):
+        text = copied = path.read_bytes()
         for old, new in names.items():
             text = text.replace(old, new)
         if text != copied:
-            with open(path, "wb") as file:
-                file.write(text)
+            path.write_bytes(text)
 
 
 def make_logs_folder():
@@ -66,11 +62,10 @@ def make_logs_folder():
         OSError: it cannot be created or written.
 
     """
-    os.makedirs("logs", exist_ok=True)
-    probe = os.path.join("logs", ".probe")
-    with open(probe, "wb") as file:
-        file.write(b"x")
-    os.remove(probe)
+    probe = Path("logs", ".probe")
+    probe.parent.mkdir(exist_ok=True)
+    probe.write_bytes(b"x")
+    probe.unlink()
 
 
 def rotation(platform):
@@ -85,26 +80,18 @@ def rotation(platform):
     )
 
 
-def fresh_secret(size):
-    """Return what ``secrets.token_hex(size)`` does, which is this line; its import would double the time of this hook.
-
-    https://github.com/python/cpython/blob/3.13/Lib/secrets.py and random.py: SystemRandom asks os.urandom.
-    """
-    return os.urandom(size).hex()
-
-
-def environment():
+def environment(database, name):
     """Return the text of .env for a developer's machine."""
     lines = [
         "# The settings of this machine. .env.example explains them; this file is never committed.",
-        f"SECRET_KEY={fresh_secret(32)}",
+        f"SECRET_KEY={secrets.token_hex(32)}",
         "DEBUG=true",
     ]
-    if DATABASE == "postgresql":
-        password = fresh_secret(16)
+    if database == "postgresql":
+        password = secrets.token_hex(16)
         lines += [
             f"POSTGRES_PASSWORD={password}",
-            f"DATABASE_URL=postgresql://{DEPLOYED_NAME}:{password}@localhost:5432/{DEPLOYED_NAME}",
+            f"DATABASE_URL=postgresql://{name}:{password}@localhost:5432/{name}",
         ]
     return "\n".join(lines) + "\n"
 
@@ -117,11 +104,10 @@ def write_for_owner(path, text):
 
     """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        path.touch(mode=0o600, exist_ok=False)
     except FileExistsError:
         return
-    with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
+    path.write_text(text, encoding="utf-8", newline="\n")
     if sys.platform == "win32":
         restrict_to_user(path)
 
@@ -137,38 +123,48 @@ def restrict_to_user(path):
         print(f"Warning: other users of this computer may be able to read {path} ({error}).", file=sys.stderr)
 
 
-def quoted(project):
-    """Return the project's path as the user's shell takes it."""
+def as_typed(project, shell_folder):
+    """Return the project's folder as one types it in a shell; that one may be in the folder above it."""
     if sys.platform == "win32":
-        return f'"{project}"'.replace("\\", "/")  # so in cmd, PowerShell and Git Bash
-    # A hook is started in the project's folder; the shell's own idea of where it is stands in PWD.
-    if os.path.realpath(os.environ.get("PWD", "")) == os.path.dirname(project):
-        return os.path.basename(project)
-    if PLAIN.issuperset(project):
-        return project
-    import shlex  # noqa: PLC0415
+        return f'"{project.as_posix()}"'  # so in cmd, PowerShell and Git Bash
+    beside = shell_folder and Path(shell_folder).resolve() == project.parent
+    return shlex.quote(project.name if beside else str(project))
 
-    return shlex.quote(project)
+
+def is_comparison(answers, project):
+    """Tell whether cruft generates only to compare two versions: it writes into a temporary folder and removes it."""
+    if "_commit" not in answers:
+        return False
+    import tempfile  # noqa: PLC0415  cookiecutter does not need it
+
+    return Path(tempfile.gettempdir()).resolve() in project.parents
 
 
 def main():
     """Finish the project in the current folder."""
     # A legacy code page cannot print every path: better a readable escape than a traceback.
     sys.stdout.reconfigure(errors="backslashreplace")
-    project = os.getcwd()
+    answers = json.loads(ANSWERS)
+    # For what must be in small letters: a user of Linux, a database, an index, a name in compose.yaml.
+    name = answers["project_slug"].lower()
     remove_empty_folders()
     try:
-        name_deployment()
+        name_deployment(name)
         make_logs_folder()
-        write_for_owner(".env", environment())
+        write_for_owner(Path(".env"), environment(answers["database"], name))
     except OSError as error:
         sys.exit(f"The project cannot be finished ({error}); make the folder writable and generate it again.")
+    project = Path.cwd()
+    if is_comparison(answers, project):
+        return
     print(rotation(sys.platform))
-    if DATABASE == "postgresql":
+    if answers["database"] == "postgresql":
         print("PostgreSQL is expected where DATABASE_URL in .env says.")
-    print(f"{PROJECT_SLUG} is ready. Next, with uv (pip install uv):")
-    for command in ("migrate", "runserver"):
-        print(f"  uv run --directory {quoted(project)} manage.py {command}")
+    print(f"{answers['project_slug']} is ready. Next, with uv (pip install uv):")
+    # A hook is started in the project's folder; where the shell is stands in PWD.
+    print(f"  cd {as_typed(project, os.environ.get('PWD'))}")
+    for command in ("migrate", "createsuperuser", "runserver"):
+        print(f"  uv run manage.py {command}")
 
 
 if __name__ == "__main__":

@@ -1,25 +1,29 @@
 """A bad answer gets one sentence that says what to type instead, and leaves nothing behind."""
 
 import json
+import os
 import subprocess
 import sys
+import tomllib
 
 import pytest
-from conftest import ROOT, run
+from conftest import CHOICES, ROOT, run
 from cookiecutter.exceptions import FailedHookException
 from cookiecutter.main import cookiecutter
 
 import template_answers
 
 NO_IDENTIFIER = (
-    "is no identifier that every system takes; type one of letters, digits and underscores that begins with a letter, "
+    "is not a name that every system takes; type one of letters, digits and underscores that begins with a letter, "
     'for example "my_project".'
 )
 
 
 def another(slug, reason):
     """Return the sentence for a slug that is taken."""
-    return f'The project slug "{slug}" {reason}; type another name, for example "{slug.lower()}_project".'
+    name = slug.lower()
+    instead = f"project_{name}" if name.startswith("pg_") else f"{name}_project"
+    return f'The project slug "{slug}" {reason}; type another name, for example "{instead}".'
 
 
 def control(question, code):
@@ -55,7 +59,9 @@ def slug_cases():
             "logs",
             "static",
             "Users",
+            "pages",
         ),
+        "is a name that PostgreSQL keeps for itself": ("pg_shop", "PG_Shop", "public", "postgres", "template1"),
         "is the name of a package that the project installs": ("django", "Django", "environs", "whitenoise", "psycopg"),
         "is a module of Python's standard library": ("test", "Test", "site", "logging", "json", "antigravity"),
     }.items():
@@ -92,7 +98,7 @@ CONTROLS = {
 CASES = [
     *(({"project_slug": slug}, sentence) for slug, sentence in slug_cases()),
     *(
-        ({"author_email": email}, f'The e-mail address "{email}" is none; type one such as you@example.com.')
+        ({"author_email": email}, f'"{email}" is not an e-mail address; type one such as you@example.com.')
         for email in EMAILS
     ),
     *(({key: text}, control(key.replace("_", " "), code)) for key, (text, code) in CONTROLS.items()),
@@ -151,19 +157,164 @@ def test_a_bad_slug_is_refused_before_the_other_questions(tmp_path):
     assert done.stderr == another("class", "is a Python keyword") + "\n"
 
 
-def test_the_hook_refuses_answers_that_are_replayed(tmp_path, cookies):
-    """Replayed answers are not asked again: there the hook is the only one who looks."""
-    answers = dict(cookies.bake().context) | {"project_slug": "class"}
+PRINTING = '"; import pathlib; pathlib.Path("../../ran").touch(); "'
+DAMAGES = {
+    "a slug that leads elsewhere": ({"project_slug": "a/b"}, f'The project slug "a/b" {NO_IDENTIFIER}'),
+    "a slug that is a keyword": ({"project_slug": "class"}, another("class", "is a Python keyword")),
+    "a slug that is a number": (
+        {"project_slug": 2048},
+        "The project slug is 2048, which is not text; put it into quotes.",
+    ),
+    "a name that is a list": (
+        {"project_name": ["Shop"]},
+        'The project name is ["Shop"], which is not text; put it into quotes.',
+    ),
+    "a line break": ({"description": "a\nb"}, control("description", "000A")),
+    "a choice that does not exist": (
+        {"project_license": "../../cookiecutter"},
+        '"../../cookiecutter" is not a choice for the project license; type one of '
+        + ", ".join(f'"{choice}"' for choice in CHOICES["project_license"])
+        + ".",
+    ),
+    "a choice that is code": (
+        {"database": PRINTING},
+        f'{json.dumps(PRINTING)} is not a choice for the database; type one of "sqlite", "postgresql".',
+    ),
+    "a choice that is a number": (
+        {"django_version": 5.2},
+        '5.2 is not a choice for the django version; type one of "5.2", "6.1".',
+    ),
+    "a choice that is a list": (
+        {"containers": ["no", "yes"]},
+        '["no", "yes"] is not a choice for the containers; type one of "no", "yes".',
+    ),
+    "a choice that is nothing": (
+        {"ci": None},
+        'null is not a choice for the ci; type one of "github", "gitlab", "none".',
+    ),
+    "a question that does not exist": (
+        {"license": "MIT"},
+        '"license" is not a question of this template; remove it from the answers.',
+    ),
+    "a claim that all was looked at": (
+        {"__names_accepted": "yes", "__answers_accepted": "yes", "project_slug": "a/b"},
+        f'The project slug "a/b" {NO_IDENTIFIER}',
+    ),
+}
+
+
+def replayed(tmp_path, answers, **options):
+    """Generate by replaying answers and return the process, and the folder to generate into."""
     replay = tmp_path / "replay.json"
     replay.write_text(json.dumps({"cookiecutter": answers}), encoding="utf-8")
     out = tmp_path / "out"
+    command = [sys.executable, "-m", "cookiecutter", "--replay-file", replay, "--output-dir", out, ROOT]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", check=False, **options), out
+
+
+@pytest.fixture(scope="module")
+def good_answers(cookies_session):
+    """Return what cookiecutter keeps for a replay."""
+    return dict(cookies_session.bake().context)
+
+
+@pytest.mark.parametrize(("damage", "sentence"), DAMAGES.values(), ids=DAMAGES)
+def test_replayed_answers_meet_the_same_rules(tmp_path, good_answers, damage, sentence):
+    """A file of answers comes from anywhere, and cookiecutter looks at nothing in it."""
+    done, out = replayed(tmp_path, good_answers | damage)
+    assert done.returncode == 1
+    assert done.stderr == f"{sentence}\n"
+    assert done.stdout.splitlines() == ["Nothing was generated."]
+    assert not out.exists()
+
+
+def test_good_answers_are_replayed(tmp_path, good_answers):
+    """Whoever generates each service of a company alike keeps the answers in a file."""
+    text = 'quotes " and """ and backslashes \\ \\"'
+    done, out = replayed(tmp_path, good_answers | {"description": text, "database": "postgresql", "_rendered": []})
+    assert done.returncode == 0, done.stderr
+    project = tomllib.loads((out / "my_project" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["description"] == text
+    assert "DATABASE_URL=postgresql://" in (out / "my_project" / ".env").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("missing", ["project_name", "project_slug", "time_zone", "ci", "_extensions"])
+def test_an_answer_that_is_missing_in_a_replay_is_asked_for_or_refused(tmp_path, good_answers, missing):
+    """A file that an older version of the template wrote lacks what came later."""
+    answers = {key: answer for key, answer in good_answers.items() if key != missing}
+    done, out = replayed(tmp_path, answers, input="\n")
+    assert "Traceback" not in done.stderr
+    if done.returncode == 0:
+        assert (out / "my_project" / ".env").exists()
+    else:
+        assert "Unable to render variable 'project_slug'" in done.stdout
+        assert not out.exists()
+
+
+def test_a_user_s_own_configuration_meets_the_same_rules(tmp_path):
+    """What stands in ~/.cookiecutterrc is used without a question."""
+    config = tmp_path / "config.yaml"
+    config.write_text(json.dumps({"default_context": {"author_email": "me"}}), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "cookiecutter", "--replay-file", replay, "--output-dir", out, ROOT],
+        [sys.executable, "-m", "cookiecutter", "--no-input", "--config-file", config, "-o", tmp_path / "out", ROOT],
         capture_output=True, encoding="utf-8", check=False,
     )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr == another("class", "is a Python keyword") + "\n"
-    assert list(out.iterdir()) == []
+    assert done.stderr == '"me" is not an e-mail address; type one such as you@example.com.\n'
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_other_templates_ask_costs_nobody_their_name(tmp_path):
+    """One bad choice in ~/.cookiecutterrc, and cookiecutter drops what stands below it."""
+    config = tmp_path / "config.yaml"
+    own = {"license": "GNU GPL v3.0", "author_name": "Jane Doe"}
+    config.write_text(json.dumps({"default_context": own}), encoding="utf-8")
+    run(sys.executable, "-m", "cookiecutter", "--no-input", "--config-file", config, ROOT, cwd=tmp_path)
+    assert "license" not in CHOICES
+    assert 'name = "Jane Doe"' in (tmp_path / "my_project" / "pyproject.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a command line on Windows is Unicode")
+def test_a_byte_that_the_locale_cannot_read_gets_its_sentence(tmp_path, capfd):
+    """Nobody can type Müller without a control character when there is none in it."""
+    sentence = "The author name contains a byte that is not UTF-8; type it again where the locale is a UTF-8 one.\n"
+    assert refuse(tmp_path, capfd, {"author_name": "M\udcfcller"}) == sentence
+
+
+def test_a_cookiecutter_that_is_too_old_is_told_so(tmp_path, tools):
+    """What a distribution ships would fail half-way, by an error that names a file of the template."""
+    python = tools("cookiecutter==2.1.1", "setuptools<70")
+    done = subprocess.run(
+        [python, "-m", "cookiecutter", "--no-input", ROOT],
+        cwd=tmp_path, capture_output=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        "This template needs cookiecutter 2.2.3 or later, and this is 2.1.1; run the newest by uvx cookiecutter."
+    ]
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_oldest_cookiecutter_that_is_allowed_works(tmp_path, tools):
+    """The version that the sentence names has to be true."""
+    python = tools("cookiecutter==2.2.3", "setuptools<70")
+    run(python, "-m", "cookiecutter", "--no-input", ROOT, cwd=tmp_path)
+    assert (tmp_path / "my_project" / ".env").exists()
+
+
+def test_where_no_module_of_a_template_is_found_its_name_says_why(tmp_path):
+    """Neither cookiecutter 1 nor pytest-cookies looks into the template's folder: the name is all that they print."""
+    code = (
+        "import json, sys; from cookiecutter.prompt import prompt_for_config;"
+        "prompt_for_config({'cookiecutter': json.load(open(sys.argv[1], encoding='utf-8'))}, True)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, ROOT / "cookiecutter.json"],
+        cwd=tmp_path, capture_output=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.endswith("No module named 'needs_cookiecutter_2_2_3_or_pythonpath'\n")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,19 @@ TEXTS = {
     "markup": "<b>&amp; </script><!-- *a* _b_ [c](d) ~~e~~ | f",
     "unicode": "Ünïcödé 名前 שלום 🚀👩\u200d💻",
     "toml": 'x" ]\\ = 1 # no comment',
+    "a list": "- one",
+    "another list": "+ one",
+    "a numbered list": "1. First",
+    "another numbered list": "1) First",
+    "a year": "2048",
+    "a rule": "---",
+    "an underline": "===",
+    "a heading": "# x ##",
+    "a quotation": "> x",
+    "a fence": "~~~",
+    "a table": "| a | b |",
+    "a definition": "[x]: https://example.com",
+    "entities and shortcodes": "&lt; &#32; :tada: <https://example.com>",
 }
 
 
@@ -45,6 +58,24 @@ class Text(html.parser.HTMLParser):
         self.text[self.tag] = self.text.get(self.tag, "") + data
 
 
+def shown_first(readme):
+    """Return the plain text of the first heading and the first paragraph of a Markdown file."""
+    tokens = MarkdownIt().parse(readme.read_text(encoding="utf-8"))[:6]
+    assert [token.type.removesuffix("_open") for token in tokens[::3]] == ["heading", "paragraph"]
+    return [
+        "".join(part.content for part in token.children)
+        for token in tokens
+        if token.type == "inline" and all(part.type in {"text", "text_special"} for part in token.children)
+    ]
+
+
+@pytest.mark.parametrize("text", ["    four, and some more   ", "    - four", "\u3000x\u00a0"], ids=ascii)
+def test_spaces_at_the_ends_come_out_intact(bake, text):
+    """A script may give what nobody can type, as cookiecutter takes spaces off what is typed."""
+    given = "{{ " + ascii(text) + " }}"
+    assert shown_first(bake(project_name=given, project_slug="shop", description=given) / "README.md") == [text, text]
+
+
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_free_text_comes_out_intact(tmp_path, environment, text):
     """A name that breaks a file, or reads otherwise in one, is found out only after the project was shared."""
@@ -61,13 +92,7 @@ def test_free_text_comes_out_intact(tmp_path, environment, text):
     assert written["authors"] == [{"name": text, "email": "you@example.com"}]
     assert f" {text}\n" in (project / "LICENSE").read_text(encoding="utf-8")
 
-    readme = MarkdownIt().parse((project / "README.md").read_text(encoding="utf-8"))
-    shown = [
-        "".join(part.content for part in token.children)
-        for token in readme[:6]
-        if token.type == "inline" and all(part.type in {"text", "text_special"} for part in token.children)
-    ]
-    assert shown == [text, text]
+    assert shown_first(project / "README.md") == [text, text]
 
     code = "from django.template.loader import render_to_string; print(render_to_string('pages/home.html'))"
     page = Text(run(environment("5.2"), "manage.py", "shell", "--no-imports", "-c", code, cwd=project))

@@ -1,5 +1,7 @@
 """What the hooks do around the rendering, on this machine and on stranger ones."""
 
+import ast
+import json
 import os
 import re
 import runpy
@@ -11,6 +13,9 @@ import sys
 
 import pytest
 from conftest import ROOT, copy_template, run
+from cookiecutter.environment import StrictEnvironment
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 POST_HOOK = ROOT / "hooks" / "post_gen_project.py"
 HOOK = runpy.run_path(str(POST_HOOK))
@@ -92,13 +97,28 @@ def test_the_rotation_of_this_system_is_named(platform):
     assert sentence.startswith("Warning:") is (platform == "plan9")
 
 
+def rendered(hook, answers):
+    """Render a hook as cookiecutter does."""
+    return StrictEnvironment(keep_trailing_newline=True).from_string(hook).render(cookiecutter=answers)
+
+
+@given(answers=st.dictionaries(st.text(max_size=8), st.text(st.sampled_from("\"'\\\n<>&{}%#aé🚀\udcff")) | st.text()))
+@example({"a": '"', "b": '"""', "c": '\\"""\\', "d": "", "e": "\\"})
+def test_no_answer_is_code_to_a_hook(answers):
+    """An answer that ends the string which it stands in would be run on the machine of whoever generates."""
+    for hook in (POST_HOOK, ROOT / "log" / "hooks" / "post_gen_project.py"):
+        source = re.search(r'^ANSWERS = r"""\n.*?^"""$', hook.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)[0]
+        [statement] = ast.parse(rendered(source, answers)).body
+        assert json.loads(ast.literal_eval(statement.value)) == answers
+
+
 def test_an_unknown_system_gets_a_warning_and_a_project(tmp_path, bake):
     """A system that nobody thought of may well work."""
     project = bake()
     (project / ".env").unlink()
     hook = tmp_path / "hook.py"
-    source = POST_HOOK.read_text(encoding="utf-8")
-    hook.write_text(source.replace("import sys\n", "import sys\nsys.platform = 'plan9'\n", 1), encoding="utf-8")
+    source = POST_HOOK.read_text(encoding="utf-8").replace("import sys\n", "import sys\nsys.platform = 'plan9'\n", 1)
+    hook.write_text(rendered(source, {"project_slug": "my_project", "database": "sqlite"}), encoding="utf-8")
     printed = run(sys.executable, hook, cwd=project)
     assert "Warning: plan9" in printed
     assert (project / ".env").exists()
@@ -128,21 +148,25 @@ def test_generation_needs_no_network_git_or_uv(tmp_path):
     assert (tmp_path / "my_project" / "logs").is_dir()
 
 
-def test_the_printed_commands_work_from_any_path(tmp_path, environment):
-    """The first thing that a user does is to copy these two lines."""
-    folder = tmp_path / "Mein Prüf Ördner $x"
-    folder.mkdir()
-    printed = run(sys.executable, "-m", "cookiecutter", "--no-input", "-o", folder, ROOT, cwd=tmp_path)
-    commands = [line.strip() for line in printed.splitlines() if line.startswith("  uv run")]
-    assert [command.rpartition(" ")[2] for command in commands] == ["migrate", "runserver"]
-    project = folder / "my_project"
-    if os.name != "nt":
-        assert shlex.split(commands[0])[3] == str(project)
+@pytest.mark.parametrize("folder", ["here", "Mein Prüf Ördner $x"])
+def test_the_printed_commands_work_from_any_path(tmp_path, environment, folder):
+    """The first thing that a user does is to copy these lines."""
+    (tmp_path / folder).mkdir()
+    where = (
+        {"cwd": tmp_path / folder, "env": {"PWD": str(tmp_path / folder)}} if folder == "here" else {"cwd": tmp_path}
+    )
+    printed = run(sys.executable, "-m", "cookiecutter", "--no-input", "-o", tmp_path / folder, ROOT, **where)
+    commands = [line.strip() for line in printed.splitlines() if line.startswith("  ")]
+    project = tmp_path / folder / "my_project"
+    if os.name == "nt":
+        assert commands[0] == f'cd "{project.as_posix()}"'
     else:
-        assert f'"{project}"' in commands[0]
+        assert shlex.split(commands[0]) == ["cd", "my_project" if folder == "here" else str(project)]
     python = environment("5.2")
     shutil.copytree(python.parent.parent, project / ".venv", symlinks=True)
-    subprocess.run(commands[0].replace("uv run", "uv run --no-sync"), shell=True, check=True, cwd=tmp_path)  # noqa: S602
+    assert [command.rpartition(" ")[2] for command in commands[1:]] == ["migrate", "createsuperuser", "runserver"]
+    together = f"{commands[0]} && {commands[1].replace('uv run', 'uv run --no-sync')}"
+    subprocess.run(together, shell=True, check=True, cwd=where["cwd"])  # noqa: S602
     assert (project / "db.sqlite3").exists()
 
 
@@ -176,4 +200,4 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_left(tmp_path):
     assert done.returncode == 1
     [sentence] = done.stderr.splitlines()
     assert sentence.startswith("The project cannot be written here (")
-    assert list(out.iterdir()) == []
+    assert not out.exists()

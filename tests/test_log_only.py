@@ -1,5 +1,6 @@
 """The log alone, brought into a Django project that exists already."""
 
+import ast
 import os
 import re
 import subprocess
@@ -8,7 +9,7 @@ import textwrap
 import tomllib
 
 import pytest
-from conftest import CHOICES, ROOT, run
+from conftest import CHOICES, ROOT, copy_template, run
 
 SPLIT = {"__init__.py": "", "local.py": "from shop.settings.base import *\n"}
 
@@ -110,6 +111,71 @@ def test_a_newer_version_replaces_the_older(started):
     assert handlers.read_bytes() == newest
 
 
+def test_what_a_newer_version_dropped_is_removed_and_nothing_else(tmp_path, started):
+    """An old module would still be imported, and a user's own must never be lost."""
+    older = tmp_path / "older"
+    copy_template(older)
+    applog = older / "{{cookiecutter.project_slug}}" / "applog"
+    (applog / "contrib").mkdir()
+    for name in ("dropped.py", "contrib/dropped.py"):
+        (applog / name).write_text('"""Dropped in the next version."""\n', encoding="utf-8")
+    run(sys.executable, "-m", "cookiecutter", older, "--directory", "log", cwd=started)
+    assert (started / "applog" / "dropped.py").exists()
+    ours = [started / "applog" / "ours.py", started / "applog" / "contrib" / "ours.py", started / "ours.py"]
+    for path in ours:
+        path.write_text('"""Ours."""\n', encoding="utf-8")
+    with (started / "applog" / ".brought.txt").open("a", encoding="utf-8") as file:
+        file.write("../ours.py\n")
+    bring(started, "--overwrite-if-exists")
+    assert not list((started / "applog").rglob("dropped.py"))
+    assert [path for path in ours if not path.exists()] == []
+
+
+def test_a_project_without_django_s_authentication_gets_the_log(started, python):
+    """A service that only answers programs has no users."""
+    settings = started / "shop" / "settings.py"
+    lines = settings.read_text(encoding="utf-8").splitlines()
+    words = ("admin", "auth.middleware", "contrib.auth", "messages", "sessions")
+    kept = [line for line in lines if not any(word in line for word in words)]
+    added = lines_to_add(bring(started))
+    settings.write_text("\n".join([*kept, added, ""]), encoding="utf-8")
+    (started / "shop" / "urls.py").write_text("urlpatterns = []\n", encoding="utf-8")
+    run(python, "-W", "error", "manage.py", "check", cwd=started)
+    code = 'import logging; logging.getLogger("django.security.csrf").warning("beware")'
+    run(python, "manage.py", "shell", "-c", code, cwd=started)
+    assert "beware" in (started / "logs" / "security.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such folders")
+@pytest.mark.parametrize(
+    "name",
+    ['my"shop', "a\\b", r"C:\new", "trailing\\", "a\nb", "{{ x }}", "{% if %}", '"""', "'", "é🚀", "\udcff"],
+    ids=ascii,
+)
+def test_a_folder_may_be_called_anything(tmp_path, name):
+    """What a folder is called must not become code."""
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "manage.py").touch()
+    bring(folder)
+    settings = ast.parse((folder / "applog" / "settings.py").read_text(encoding="utf-8"))
+    [service] = [
+        node.keywords[0].value.value
+        for node in ast.walk(settings)
+        if isinstance(node, ast.Call) and getattr(next(iter(node.args), None), "value", "") == "OTEL_SERVICE_NAME"
+    ]
+    assert service == name.replace("\udcff", "?")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such folders")
+def test_the_template_may_lie_anywhere(tmp_path, started):
+    """Whoever clones a template chooses the folder."""
+    template = tmp_path / 'my "templates" \\'
+    copy_template(template)
+    run(sys.executable, "-m", "cookiecutter", template, "--directory", "log", cwd=started)
+    assert (started / "applog" / "handlers.py").exists()
+
+
 def test_a_folder_without_a_project_is_refused(tmp_path):
     """Somebody in the wrong folder would get files that nothing uses."""
     done = subprocess.run(
@@ -117,5 +183,7 @@ def test_a_folder_without_a_project_is_refused(tmp_path):
         cwd=tmp_path, capture_output=True, encoding="utf-8", check=False,
     )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr.splitlines()[0].startswith("There is no manage.py here; go to ")
+    [sentence] = done.stderr.splitlines()
+    assert sentence.startswith("There is no manage.py here; go to ")
+    assert done.stdout == "Nothing was generated.\n"
     assert list(tmp_path.iterdir()) == []

@@ -4,39 +4,111 @@ import ast
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
-from conftest import CHOICES, COMBINATIONS, PARSERS, QUESTIONS, ROOT, name_of
+from conftest import CHOICES, COMBINATIONS, PARSERS, QUESTIONS, ROOT, copy_template, name_of, run
 
-EVERYWHERE = {
-    ".editorconfig", ".env", ".env.example", ".gitattributes", ".gitignore", ".pre-commit-config.yaml", "LICENSE",
-    "AGENTS.md", "README.md", "check.py", "manage.py", "pyproject.toml",
-    *(f"applog/{name}.py" for name in ("__init__", "apps", "checks", "console", "context", "filters", "formatters")),
-    *(f"applog/{name}.py" for name in ("middleware", "otlp", "redaction", "security")),
-    *(f"applog/{name}.py" for name in ("files", "handlers", "periods", "queues", "reports", "shared")),
-    *(f"applog/{name}.py" for name in ("follow", "reader", "records", "search", "sources")),
-    *(f"applog/{name}.py" for name in ("moments", "project_logs", "terminal")),
-    *(f"applog/{name}.py" for name in ("admin", "forms", "histogram", "models", "rows", "views")),
-    *(f"applog/templates/applog/{name}.html" for name in ("log", "log_fields", "log_histogram", "log_rows")),
-    "applog/static/applog/log.css", "applog/static/applog/log.js",
+PROJECT = "{{cookiecutter.project_slug}}"
+EVERYWHERE = [
+    ".editorconfig",
+    ".env",
+    ".env.example",
+    ".gitattributes",
+    ".gitignore",
+    ".pre-commit-config.yaml",
+    "AGENTS.md",
+    "LICENSE",
+    "README.md",
     "applog/README.md",
-    *(f"applog/management/{name}.py" for name in ("__init__", "commands/__init__", "commands/logs")),
-    *(f"config/{name}.py" for name in ("__init__", "asgi", "settings", "urls", "wsgi")),
-    *(f"deploy/log-shipping/{name}.conf" for name in ("fluentd", "rsyslog-elasticsearch", "splunk-inputs")),
-    *(f"deploy/log-shipping/{name}" for name in ("amazon-cloudwatch-agent.json", "datadog.yaml", "filebeat.yml")),
-    *(f"deploy/log-shipping/{name}" for name in ("fluent-bit.yaml", "otelcol-azure-monitor.yaml")),
+    "applog/__init__.py",
+    "applog/admin.py",
+    "applog/apps.py",
+    "applog/checks.py",
+    "applog/console.py",
+    "applog/context.py",
+    "applog/files.py",
+    "applog/filters.py",
+    "applog/follow.py",
+    "applog/formatters.py",
+    "applog/forms.py",
+    "applog/handlers.py",
+    "applog/histogram.py",
+    "applog/management/__init__.py",
+    "applog/management/commands/__init__.py",
+    "applog/management/commands/logs.py",
+    "applog/middleware.py",
+    "applog/models.py",
+    "applog/moments.py",
+    "applog/otlp.py",
+    "applog/periods.py",
+    "applog/project_logs.py",
+    "applog/queues.py",
+    "applog/reader.py",
+    "applog/records.py",
+    "applog/redaction.py",
+    "applog/reports.py",
+    "applog/rows.py",
+    "applog/search.py",
+    "applog/security.py",
+    "applog/shared.py",
+    "applog/sources.py",
+    "applog/static/applog/log.css",
+    "applog/static/applog/log.js",
+    "applog/templates/applog/log.html",
+    "applog/templates/applog/log_fields.html",
+    "applog/templates/applog/log_histogram.html",
+    "applog/templates/applog/log_rows.html",
+    "applog/terminal.py",
+    "applog/tests/__init__.py",
+    "applog/tests/conftest.py",
+    "applog/tests/test_handlers.py",
+    "applog/tests/test_log_page.py",
+    "applog/tests/test_logging.py",
+    "applog/tests/test_logs.py",
+    "applog/tests/test_records.py",
+    "applog/tests/test_security.py",
+    "applog/views.py",
+    "check.py",
+    "config/__init__.py",
+    "config/asgi.py",
+    "config/settings.py",
+    "config/urls.py",
+    "config/wsgi.py",
+    "deploy/gunicorn.service",
+    "deploy/log-shipping/amazon-cloudwatch-agent.json",
+    "deploy/log-shipping/datadog.yaml",
+    "deploy/log-shipping/filebeat.yml",
+    "deploy/log-shipping/fluent-bit.yaml",
+    "deploy/log-shipping/fluentd.conf",
+    "deploy/log-shipping/otelcol-azure-monitor.yaml",
+    "deploy/log-shipping/rsyslog-elasticsearch.conf",
+    "deploy/log-shipping/splunk-inputs.conf",
     "deploy/log-shipping/syslog-ng-graylog.conf",
-    "deploy/gunicorn.service", "deploy/logrotate.conf", "deploy/windows-service.xml",
-    *(f"pages/{name}.py" for name in ("__init__", "errors", "tests", "urls", "views")),
+    "deploy/logrotate.conf",
+    "deploy/windows-service.xml",
+    "manage.py",
+    "pages/__init__.py",
+    "pages/errors.py",
     "pages/templates/pages/home.html",
-    *(f"users/{name}.py" for name in ("__init__", "admin", "models", "tests")),
-    *(f"users/migrations/{name}.py" for name in ("__init__", "0001_initial")),
-    *(f"templates/{name}.html" for name in ("base", "error")),
-    "static/favicon.svg", "static/site.css",
-    *(f"tests/{name}.py" for name in ("__init__", "settings", "test_start")),
-    *(f"applog/tests/{name}.py" for name in ("__init__", "conftest")),
-    *(f"applog/tests/test_{name}.py" for name in ("handlers", "log_page", "logging", "logs", "records", "security")),
-}  # fmt: skip
+    "pages/tests.py",
+    "pages/urls.py",
+    "pages/views.py",
+    "pyproject.toml",
+    "static/favicon.svg",
+    "static/site.css",
+    "templates/base.html",
+    "templates/error.html",
+    "tests/__init__.py",
+    "tests/settings.py",
+    "tests/test_start.py",
+    "users/__init__.py",
+    "users/admin.py",
+    "users/migrations/0001_initial.py",
+    "users/migrations/__init__.py",
+    "users/models.py",
+    "users/tests.py",
+]
 FILES_OF = {
     ("ci", "github"): {".github/dependabot.yml", ".github/workflows/ci.yml"},
     ("ci", "gitlab"): {".gitlab-ci.yml"},
@@ -63,7 +135,7 @@ def test_each_combination_is_whole_and_clean(bake, answers):
     """A combination that nobody tried is the one that a user chooses."""
     project = bake(**answers)
     files = files_in(project)
-    assert files == EVERYWHERE.union(*(FILES_OF.get(answer, ()) for answer in answers.items()))
+    assert files == set(EVERYWHERE).union(*(FILES_OF.get(answer, ()) for answer in answers.items()))
     folders = [path for path in project.rglob("*") if path.is_dir() and path.name != "logs"]
     assert all(any(folder.iterdir()) for folder in folders), "an empty folder is left"
 
@@ -81,6 +153,44 @@ def test_each_combination_is_whole_and_clean(bake, answers):
 
     ruff("check", project)
     ruff("format", "--check", project)
+
+
+def test_only_what_is_listed_is_rendered(tmp_path):
+    """A new file in which braces mean something else, as in Django's templates, must not be rendered by surprise."""
+    template = tmp_path / "template"
+    copy_template(template)
+    text = "{{ x }}\n# % if x\n{# y #}\n"
+    new = [
+        "config/storage.py",
+        "pages/views/shop.py",
+        "templates/robots.txt",
+        "deploy/nginx.conf",
+        "Makefile",
+        "x/y/z.md",
+    ]
+    for name in new:
+        path = template / PROJECT / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    run(sys.executable, "-m", "cookiecutter", "--no-input", template, cwd=tmp_path)
+    assert {name: (tmp_path / "my_project" / name).read_text(encoding="utf-8") for name in new} == dict.fromkeys(
+        new, text
+    )
+
+
+def test_what_is_listed_to_be_rendered_is_what_has_something_to_render():
+    """A list that has grown out of date misleads whoever adds a file."""
+    project = ROOT / PROJECT
+    files = {path.relative_to(project).as_posix(): path for path in project.rglob("*") if path.suffix != ".pyc"}
+    marked = {
+        name
+        for name, path in files.items()
+        if path.is_file() and "{%" not in path.name and UNRENDERED.search(path.read_text(encoding="utf-8"))
+    }
+    listed = set(QUESTIONS["_rendered"])
+    assert marked <= listed
+    assert listed - marked == {"LICENSE"} - marked
+    assert listed <= set(files)
 
 
 @pytest.mark.parametrize("django_version", CHOICES["django_version"])

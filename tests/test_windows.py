@@ -15,10 +15,10 @@ def test_generation_works_with_a_legacy_code_page_and_a_strange_path(tmp_path):
         cwd=folder, env=environment, errors="replace",
     )  # fmt: skip
     assert "Windows: log files rotate by size, at 10 MiB, and 10 old ones are kept." in printed
-    [*_, migrate, runserver] = printed.splitlines()
-    assert migrate.strip().startswith('uv run --directory "')
-    assert migrate.endswith('my_project" manage.py migrate')
-    assert runserver.endswith('my_project" manage.py runserver')
+    [*_, cd, migrate, _, runserver] = printed.splitlines()
+    assert cd.startswith('  cd "')
+    assert cd.endswith('/my_project"')
+    assert [migrate, runserver] == ["  uv run manage.py migrate", "  uv run manage.py runserver"]
     text = (folder / "my_project" / "config" / "settings.py").read_bytes()
     assert b'TIME_ZONE = "Europe/Berlin"' in text
     assert b"\r" not in text

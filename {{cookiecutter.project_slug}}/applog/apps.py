@@ -2,7 +2,7 @@
 
 import logging
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import register
 from django.core.signals import request_finished, request_started
@@ -22,13 +22,14 @@ class ApplogConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks, log whether files can be written, and listen to what Django tells of requests."""
-        from applog.security import connect  # noqa: PLC0415  it needs the models
-
         for check in (checks.check_log_files, checks.check_handlers, checks.check_levels, checks.check_security_log):
             register(check)
         if not settings.WITH_FILES:
             for problem in checks.check_log_files():
                 logger.warning("%s", problem.msg)  # as servers do not run the checks
-        connect()
+        if apps.is_installed("django.contrib.auth"):
+            from applog.security import connect  # noqa: PLC0415  it needs the models
+
+            connect()
         request_started.connect(forget_request)
         request_finished.connect(forget_request)
