@@ -3,6 +3,9 @@
 cookiecutter makes the project's folder before it runs the first hook: a slug such as ``a/b``, or ``con`` on Windows,
 would leave a folder behind or fail before. So the rules are asked whenever cookiecutter renders the default
 of a question or the name of a file. The first name is the folder's, and so replayed answers meet the rules as well.
+
+`__rules` in cookiecutter.json calls `load`. `_extensions` there would do so too, but only where this folder is on
+Python's path, which neither cookiecutter 1 nor pytest-cookies sees to when it asks the questions.
 """
 
 from __future__ import annotations
@@ -18,7 +21,9 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
-from cookiecutter.exceptions import FailedHookException
+from cookiecutter import __version__
+from cookiecutter.exceptions import FailedHookException, UnknownExtension
+from jinja2 import pass_context
 from jinja2.ext import Extension
 from markupsafe import escape
 
@@ -26,7 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jinja2 import Environment
+    from jinja2.runtime import Context
 
+OLDEST_COOKIECUTTER = "2.2.3"
 HERE = Path(__file__).parent
 PROJECT = HERE / "{{cookiecutter.project_slug}}"
 QUESTIONS = json.loads((HERE / "cookiecutter.json").read_text(encoding="utf-8"))
@@ -294,6 +301,29 @@ class Checked:
         """Render it, as cookiecutter asks."""
         self.accept(context.get("cookiecutter", {}))
         return self.template if isinstance(self.template, str) else self.template.render(**context)
+
+
+@pass_context
+def load(context: Context) -> str:
+    """Add the rules to the environment of the questions, and to the next one, in which files are rendered.
+
+    Returns:
+        its own call: cruft keeps what is returned, and renders it at the next update.
+
+    Raises:
+        UnknownExtension: this cookiecutter is too old; it prints the message and ends with status 1.
+
+    """
+    numbers = [tuple(map(int, re.findall(r"\d+", version)[:3])) for version in (__version__, OLDEST_COOKIECUTTER)]
+    if numbers[0] < numbers[1]:
+        message = (
+            f"This template needs cookiecutter {OLDEST_COOKIECUTTER} or later, and this is {__version__}; "
+            "run the newest by uvx cookiecutter."
+        )
+        raise UnknownExtension(message)
+    TemplateAnswers(context.environment)
+    context["cookiecutter"]["_extensions"] = [f"{__name__}.{TemplateAnswers.__name__}"]
+    return QUESTIONS["__rules"]
 
 
 class TemplateAnswers(Extension):

@@ -238,7 +238,7 @@ def test_good_answers_are_replayed(tmp_path, good_answers):
     assert "DATABASE_URL=postgresql://" in (out / "my_project" / ".env").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("missing", ["project_name", "project_slug", "time_zone", "ci", "_extensions"])
+@pytest.mark.parametrize("missing", ["project_name", "project_slug", "time_zone", "ci", "__rules"])
 def test_an_answer_that_is_missing_in_a_replay_is_asked_for_or_refused(tmp_path, good_answers, missing):
     """A file that an older version of the template wrote lacks what came later."""
     answers = {key: answer for key, answer in good_answers.items() if key != missing}
@@ -303,18 +303,39 @@ def test_the_oldest_cookiecutter_that_is_allowed_works(tmp_path, tools):
     assert (tmp_path / "my_project" / ".env").exists()
 
 
-def test_where_no_module_of_a_template_is_found_its_name_says_why(tmp_path):
-    """Neither cookiecutter 1 nor pytest-cookies looks into the template's folder: the name is all that they print."""
-    code = (
-        "import json, sys; from cookiecutter.prompt import prompt_for_config;"
-        "prompt_for_config({'cookiecutter': json.load(open(sys.argv[1], encoding='utf-8'))}, True)"
-    )
+@pytest.mark.parametrize("answers", [[], ["project_slug=my_shop"]])
+def test_cookiecutter_1_is_told_so(tmp_path, tools, answers):
+    """Debian 12 and Ubuntu 22.04 have one that does not look into the template's folder for modules."""
+    python = tools("cookiecutter==1.7.3", "setuptools<70")
+    home, here = tmp_path / "home", tmp_path / "here"
+    home.mkdir()
+    here.mkdir()
+    # It cannot read the configuration of the other tests.
+    environment = {name: value for name, value in os.environ.items() if name != "COOKIECUTTER_CONFIG"}
     done = subprocess.run(
-        [sys.executable, "-c", code, ROOT / "cookiecutter.json"],
-        cwd=tmp_path, capture_output=True, encoding="utf-8", check=False,
+        [python, "-m", "cookiecutter", "--no-input", ROOT, *answers],
+        cwd=here, env=environment | {"HOME": str(home), "USERPROFILE": str(home)},
+        capture_output=True, encoding="utf-8", check=False,
     )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr.endswith("No module named 'needs_cookiecutter_2_2_3_or_pythonpath'\n")
+    assert "This template needs cookiecutter 2.2.3 or later; run the newest by uvx cookiecutter.\n" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(here.iterdir()) == []
+
+
+def test_another_repository_bakes_this_template_with_pytest_cookies(tmp_path, tools):
+    """A company's own CI does not know that the template's folder has to be on Python's path, and need not."""
+    python = tools("cookiecutter", "pytest-cookies")
+    (tmp_path / "test_service.py").write_text(
+        f"def test_bake(cookies):\n"
+        f"    done = cookies.bake(extra_context={{'project_name': 'Test'}}, template={str(ROOT)!r})\n"
+        f"    assert done.exception is None, repr(done.exception)\n"
+        f"    assert done.project_path.name == 'test_project'\n"
+        f"    refused = cookies.bake(extra_context={{'author_email': 'me'}}, template={str(ROOT)!r})\n"
+        f"    assert 'FailedHookException' in repr(refused.exception)\n",
+        encoding="utf-8",
+    )
+    run(python, "-m", "pytest", "-p", "no:cacheprovider", "test_service.py", cwd=tmp_path)
 
 
 @pytest.mark.parametrize(
