@@ -11,19 +11,7 @@ from pathlib import Path
 ANSWERS = r"""
 {{ cookiecutter | tojson }}
 """
-DEPLOYMENT = (
-    "logrotate.conf",
-    "windows-service.xml",
-    "log-shipping/amazon-cloudwatch-agent.json",
-    "log-shipping/datadog.yaml",
-    "log-shipping/filebeat.yml",
-    "log-shipping/fluent-bit.yaml",
-    "log-shipping/fluentd.conf",
-    "log-shipping/otelcol-azure-monitor.yaml",
-    "log-shipping/rsyslog-elasticsearch.conf",
-    "log-shipping/splunk-inputs.conf",
-    "log-shipping/syslog-ng-graylog.conf",
-)
+DEPLOYMENT = "logrotate.conf", "windows-service.xml"
 # A folder's name cannot depend on an answer, as a file's can.
 OPTIONAL_FOLDERS = (".github/workflows", ".github")
 UNIX = ("linux", "darwin", "freebsd", "openbsd", "netbsd", "sunos", "aix", "cygwin", "android")

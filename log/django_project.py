@@ -16,20 +16,25 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def log_folder(project: str) -> str:
-    """Return the name of the folder that holds the log in a Django project.
+def refuse_other_folders(folder: str) -> None:
+    """Do nothing in the folder of a Django project.
 
     Raises:
-        FailedHookException: ``project`` is not the folder of one; stderr has the sentence that says so.
+        FailedHookException: it is not one; stderr has the sentence that says so.
 
     """
-    if not Path(project, "manage.py").exists():
+    if not Path(folder, "manage.py").exists():
         print(
             "There is no manage.py here; go to the folder of your Django project that has it, and try again.",
             file=sys.stderr,
         )
         message = "Nothing was generated."
         raise FailedHookException(message)
+
+
+def log_folder(project: str) -> str:
+    """Return the name of the folder that holds the log in a Django project. Raises FailedHookException elsewhere."""
+    refuse_other_folders(project)
     return "applog"
 
 

@@ -1,4 +1,4 @@
-"""The configurations in deploy/log-shipping/, read by the programs they are for where those can be had."""
+"""The configurations that `--directory shipping` writes, read by the programs they are for where those can be had."""
 
 import fnmatch
 import json
@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections import Counter
 from configparser import RawConfigParser
@@ -15,13 +16,24 @@ from pathlib import Path
 import pytest
 import yaml
 from agents import Elasticsearch, Graylog
-from conftest import run
+from conftest import ROOT, run
 from filelock import FileLock
 from jsonschema import Draft202012Validator
 from servers import free_port, is_open, stop, wait_for
 from storm import Storm
 
-FOLDER = Path("deploy") / "log-shipping"
+QUESTIONS = json.loads((ROOT / "shipping" / "cookiecutter.json").read_text(encoding="utf-8"))
+FILES = {
+    "cloudwatch": "amazon-cloudwatch-agent.json",
+    "azure-monitor": "otelcol-azure-monitor.yaml",
+    "datadog": "datadog.yaml",
+    "splunk": "splunk-inputs.conf",
+    "elastic-filebeat": "filebeat.yml",
+    "elastic-rsyslog": "rsyslog-elasticsearch.conf",
+    "graylog": "syslog-ng-graylog.conf",
+    "fluentd": "fluentd.conf",
+    "fluent-bit": "fluent-bit.yaml",
+}
 SCHEMAS = Path(__file__).parent / "schemas"
 ROTATIONS = {
     "Size": {"maxBytes": 200_000, "backupCount": 40},
@@ -52,6 +64,21 @@ def project(bake, environment):
     variables = {"DJANGO_SETTINGS_MODULE": "config.settings", "LOG_FORMAT": "json"}
     run(environment("5.2"), "-c", LOG_RECORDS, cwd=folder, env=variables)
     return folder
+
+
+def ship(project, system, **options):
+    """Add the configuration for a log system to a project, as its owner does, and return what was said."""
+    command = [sys.executable, "-m", "cookiecutter", ROOT, "--directory", "shipping", "--no-input", f"system={system}"]
+    return run(*command, cwd=project, **options)
+
+
+def shipped(project, name):
+    """Add a configuration to a project and return its text."""
+    [system] = [system for system, file in FILES.items() if file == name]
+    ship(project, system)
+    [written] = (project / "deploy" / system).iterdir()
+    assert written.name == name
+    return written.read_text(encoding="utf-8")
 
 
 def records(log):
@@ -101,7 +128,7 @@ def start(tmp_path):
 
 def configure(project, name, **changes):
     """Make the changes that a configuration's first lines ask for, and return it."""
-    text = (project / FOLDER / name).read_text(encoding="utf-8")
+    text = shipped(project, name)
     for old, new in {"/srv/shop": str(project), **changes}.items():
         assert old in text
         text = text.replace(old, new)
@@ -341,7 +368,7 @@ def test_each_setting_is_as_its_vendor_s_schema_has_it(bake, name):
     schema = json.loads((SCHEMAS / name).with_suffix(".json").read_text(encoding="utf-8"))
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
-    text = (bake(project_slug="Shop") / FOLDER / name).read_text(encoding="utf-8")
+    text = shipped(bake(project_slug="Shop"), name)
     assert [f"{error.json_path}: {error.message}" for error in validator.iter_errors(parsed(name, text))] == []
     assert WRONG[name][0] in text
     assert not validator.is_valid(parsed(name, text.replace(*WRONG[name])))
@@ -362,7 +389,7 @@ print(json.dumps([stanzas, list(map(str, found.errors)), SPLUNK_PRETRAINED_SOURC
 
 def test_splunk_s_own_parser_reads_the_stanzas(bake, tmp_path, tools):
     """A forwarder that takes two files that begin alike for one sends one of them."""
-    text = (bake(project_slug="Shop") / FOLDER / "splunk-inputs.conf").read_text(encoding="utf-8")
+    text = shipped(bake(project_slug="Shop"), "splunk-inputs.conf")
     printed = run(tools("splunk-appinspect>=4.3"), "-c", APPINSPECT, cwd=tmp_path, input=text)
     stanzas, errors, sourcetypes = json.loads(printed)
     django, security = (f"monitor:///srv/shop/logs/{name}.log*" for name in ("django", "security"))
@@ -378,7 +405,7 @@ def test_splunk_s_own_parser_reads_the_stanzas(bake, tmp_path, tools):
 
 def test_fluentd_takes_a_record_s_own_time(bake):
     """Without time_key Fluentd gives each record the time at which it came by."""
-    found = directives_of((bake() / FOLDER / "fluentd.conf").read_text(encoding="utf-8"))
+    found = directives_of(shipped(bake(), "fluentd.conf"))
     time = {"time_key": "timestamp", "time_type": "string", "time_format": "%iso8601", "keep_time_key": "true"}
     assert found["source"][0]["parse"] == [{"@type": "json", **time}]
 
@@ -386,7 +413,7 @@ def test_fluentd_takes_a_record_s_own_time(bake):
 @pytest.mark.parametrize("name", ["filebeat.yml", "otelcol-azure-monitor.yaml", "fluent-bit.yaml"])
 def test_each_pattern_of_a_time_fits_a_record_s(project, name):
     """An agent that cannot read the time gives each record the one at which it came by."""
-    settings = dict(settings_of(yaml.safe_load((project / FOLDER / name).read_text(encoding="utf-8"))))
+    settings = dict(settings_of(yaml.safe_load(shipped(project, name))))
     [layout] = [
         value[0] if isinstance(value, list) else value
         for setting, value in settings.items()
@@ -401,26 +428,76 @@ def test_each_pattern_of_a_time_fits_a_record_s(project, name):
 
 def test_the_collector_s_pipeline_names_what_is_configured(bake):
     """A collector does not start with a receiver, an exporter or an extension that it does not know."""
-    project = bake()
-    found = yaml.safe_load((project / FOLDER / "otelcol-azure-monitor.yaml").read_text(encoding="utf-8"))
+    found = yaml.safe_load(shipped(bake(), "otelcol-azure-monitor.yaml"))
     pipeline = found["service"]["pipelines"]["logs"]
     assert {kind: set(found[kind]) for kind in pipeline} == {kind: set(names) for kind, names in pipeline.items()}
     storage = found["receivers"]["file_log"]["storage"]
     assert set(found["service"]["extensions"]) == set(found["extensions"]) == {storage}
 
 
-def test_each_file_says_what_to_change_and_reads_both_logs(bake):
+@pytest.mark.parametrize("system", FILES)
+def test_each_system_gets_one_file_that_says_what_to_do(bake, system):
     """Whoever copies a file needs to know where it goes, and where the path of the project stands in it."""
     project = bake(project_slug="Shop")
-    files = sorted(path.name for path in (project / FOLDER).iterdir())
-    readme = (project / "README.md").read_text(encoding="utf-8")
-    assert sorted(set(re.findall(r"^\|[^|]*\| `([\w-]+\.(?:conf|json|ya?ml))` \|", readme, re.MULTILINE))) == files
-    for name in files:
-        text = (project / FOLDER / name).read_text(encoding="utf-8")
-        both = "/srv/shop/logs/*.log" in text
-        assert both or all(f"/srv/shop/logs/{log}.log" in text for log in ("django", "security")), name
-        if name.endswith(".json"):  # knows no comments
-            continue
+    before = set(project.rglob("*"))
+    said = ship(project, system).splitlines()
+    assert [line[:3] for line in said] == ["1. ", "2. ", "3. "]
+    [written] = [path for path in set(project.rglob("*")) - before if path.is_file()]
+    assert written.relative_to(project).as_posix() == f"deploy/{system}/{FILES[system]}"
+    assert f"In deploy/{system}/{FILES[system]} change /srv/shop to" in said[1]
+    text = written.read_text(encoding="utf-8")
+    assert "my-project" not in text
+    assert text == text.rstrip() + "\n"
+    both = "/srv/shop/logs/*.log" in text
+    assert both or all(f"/srv/shop/logs/{log}.log" in text for log in ("django", "security"))
+    if not written.name.endswith(".json"):  # which knows no comments
         head = text.partition("\n\n")[0]
         assert "https://" in head
         assert "Change /srv/shop to the project's folder" in head
+
+
+def test_the_table_names_each_system_and_its_file():
+    """Whoever chooses a system wants to know how far it was tried."""
+    table = (ROOT / "docs" / "shipping.md").read_text(encoding="utf-8")
+    assert dict(re.findall(r"^\| `([a-z-]+)` \|[^|]*\| `([\w.-]+)` \|", table, re.MULTILINE)) == FILES
+    assert QUESTIONS["system"] == list(FILES) == list(QUESTIONS["__prompts__"]["system"])[1:]
+
+
+def test_another_project_s_name_and_a_second_system(tmp_path):
+    """A project that was not made from this template has a name, too, with a hyphen perhaps, and may change systems."""
+    project = tmp_path / "Our Shop"
+    project.mkdir()
+    (project / "manage.py").touch()
+    ship(project, "fluentd")
+    assert "/srv/our_shop/" in (project / "deploy" / "fluentd" / "fluentd.conf").read_text(encoding="utf-8")
+    (project / "pyproject.toml").write_text('[project]\nname = "shop-of-ours"\n', encoding="utf-8")
+    ship(project, "fluent-bit")
+    assert "/srv/shop_of_ours/" in (project / "deploy" / "fluent-bit" / "fluent-bit.yaml").read_text(encoding="utf-8")
+    with pytest.raises(AssertionError, match="already exists"):
+        ship(project, "fluentd")
+
+
+@pytest.mark.parametrize(
+    ("in_project", "system", "sentence"),
+    [
+        (False, "datadog", "There is no manage.py here; go to the folder of your Django project that has it, and try"),
+        (True, "../logs", "'../logs' is not a log system; type one of cloudwatch, azure-monitor, "),
+    ],
+)
+def test_what_cannot_work_is_refused_and_leaves_nothing(tmp_path, in_project, system, sentence):
+    """A folder deploy/ in the wrong place is found weeks later, and nobody knows what it was for."""
+    project = tmp_path / "shop"
+    project.mkdir()
+    if in_project:
+        (project / "manage.py").touch()
+    replay = tmp_path / "replay.json"
+    replay.write_text(json.dumps({"cookiecutter": {"system": system}}), encoding="utf-8")
+    before = sorted(tmp_path.rglob("*"))
+    done = subprocess.run(
+        [sys.executable, "-m", "cookiecutter", "--replay-file", replay, ROOT, "--directory", "shipping"],
+        cwd=project, capture_output=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith(sentence)
+    assert len(done.stderr.splitlines()) == 1
+    assert sorted(tmp_path.rglob("*")) == before
