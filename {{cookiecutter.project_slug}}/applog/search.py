@@ -76,7 +76,7 @@ class Filter:
         """Refuse what cannot be used."""
         message = ""
         if self.level and self.level not in logging.getLevelNamesMapping():
-            message = f"{self.level} is not a level; the levels are DEBUG, INFO, WARNING, ERROR and CRITICAL."
+            message = f"{self.level} is no level; the levels are DEBUG, INFO, WARNING, ERROR and CRITICAL."
         if len(self.pattern) > PATTERN_CHARACTERS:
             message = f"The regular expression is longer than {PATTERN_CHARACTERS} characters."
         if re.search("[\ud800-\udfff]", self.text + self.pattern + self.logger + self.request_id):
