@@ -51,6 +51,12 @@ def name_of(combination):
     return "-".join(combination.values())
 
 
+def pytest_configure():
+    """Let Ctrl+C end what the tests start, though a script that starts them by `&` has it ignored, and children too."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_cookiecutter_config(tmp_path_factory):
     """Keep the tests away from the developer's own defaults and replays of cookiecutter."""

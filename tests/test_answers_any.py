@@ -83,7 +83,7 @@ def check(request, environment):
     yield request.param, ask
     server.stdin.close()
     server.stdout.close()
-    server.wait()
+    server.wait(60)
 
 
 def literal(text):

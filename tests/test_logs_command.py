@@ -106,8 +106,10 @@ class Terminal:
         return self.output.decode()
 
     def wait(self):
-        """Wait for the end, and return the output."""
+        """Wait for the end, a minute at most, and return the output."""
+        until = time.monotonic() + 60
         while self.process.poll() is None:
+            assert time.monotonic() < until, self.output
             self.read()
         return self.read()
 
@@ -115,7 +117,7 @@ class Terminal:
         """End the program if it still runs."""
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait()
+        self.process.wait(60)
         os.close(self.screen)
 
 

@@ -32,7 +32,7 @@ def start(tmp_path):
     yield start_program
     for program in started:
         program.kill()
-        program.wait()
+        program.wait(60)
 
 
 @pytest.fixture
