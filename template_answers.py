@@ -16,6 +16,7 @@ import os
 import re
 import sys
 import unicodedata
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -255,12 +256,13 @@ def copied_files() -> list[str]:
         for name in names
     ]
     rendered = {file for file in files if "{%" in file or file in QUESTIONS["_rendered"]}
-    patterns = set()
-    for file in set(files) - rendered:
+    patterns: Counter[str] = Counter()
+    for file in sorted(set(files) - rendered):
         folder, _, name = file.rpartition("/")
         whole = folder and "." in name and not any(other.startswith(f"{folder}/") for other in rendered)
-        patterns.add(f"{folder}/*.*" if whole else file)
-    return sorted(patterns)
+        patterns[f"{folder}/*.*" if whole else file] += 1
+    # cookiecutter tries one after the other.
+    return [pattern for pattern, _ in patterns.most_common()]
 
 
 def toml(text: str) -> str:

@@ -202,6 +202,12 @@ def test_filters(project, environment):
     assert dict(zip(FILTERS, map(int, printed.split()), strict=True)) == FILTERS
 
 
+def test_a_search_that_finds_nothing_says_so(logs):
+    """Silence leaves open whether the search was mistyped; a program that reads the output is not disturbed."""
+    done = logs("--grep", "nobody wrote this", "--json")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "No record has what is asked for.\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -229,7 +235,8 @@ def test_logs_that_do_not_exist_have_no_records(project, logs):
     """The command is tried first in a new project."""
     for path in (project / "logs").iterdir():
         path.unlink()
-    assert logs().stdout == ""
+    empty = logs()
+    assert (empty.stdout, empty.stderr) == ("", "No records yet.\n")
     assert "no file yet" in logs("list").stdout
     assert "No records" in logs("stats").stdout
 

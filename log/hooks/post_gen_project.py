@@ -59,7 +59,6 @@ def log_settings(text, project):
     # A folder's name on Unix may hold bytes that are not UTF-8.
     literal = json.dumps(project.encode(errors="replace").decode(), ensure_ascii=False)
     log = log.replace('"{% raw %}{{ cookiecutter.project_slug }}{% endraw %}"', literal)
-    log = log.replace("{% raw %}{{ cookiecutter.django_version }}{% endraw %}", "stable")
     return f"{DOCSTRING}\n{head}{log}\n__all__ = [\n{names}]\n"
 
 

@@ -25,7 +25,7 @@ not_negative = validate.Range(min=0, error="must be 0 or more")
 at_least_1 = validate.Range(min=1, error="must be 1 or more")
 
 # Core
-# https://docs.djangoproject.com/en/{{ cookiecutter.django_version }}/howto/deployment/checklist/
+# https://docs.djangoproject.com/en/stable/howto/deployment/checklist/
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", validate=not_empty)
@@ -84,7 +84,7 @@ TEMPLATES = [
 ]
 
 # Database: SQLite unless DATABASE_URL names another.
-# https://docs.djangoproject.com/en/{{ cookiecutter.django_version }}/ref/databases/
+# https://docs.djangoproject.com/en/stable/ref/databases/
 
 DATABASE = env.dj_db_url("DATABASE_URL", default="sqlite:///db.sqlite3", conn_max_age=60, conn_health_checks=True)
 if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
@@ -101,7 +101,7 @@ DATABASES = {"default": DATABASE}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Users and passwords
-# https://docs.djangoproject.com/en/{{ cookiecutter.django_version }}/topics/auth/customizing/
+# https://docs.djangoproject.com/en/stable/topics/auth/customizing/
 
 AUTH_USER_MODEL = "users.User"
 LOGIN_URL = "admin:login"
@@ -113,7 +113,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # Language and time; TIME_ZONE also decides when midnight is for the log files.
-# https://docs.djangoproject.com/en/{{ cookiecutter.django_version }}/topics/i18n/
+# https://docs.djangoproject.com/en/stable/topics/i18n/
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "{{ cookiecutter.time_zone }}"
@@ -134,7 +134,7 @@ STORAGES = {
 }
 
 # E-mail: printed to the console while DEBUG is on.
-# https://docs.djangoproject.com/en/{{ cookiecutter.django_version }}/topics/email/
+# https://docs.djangoproject.com/en/stable/topics/email/
 
 # % if cookiecutter.django_version == "5.2"
 EMAIL_BACKEND = f"django.core.mail.backends.{'console' if DEBUG else 'smtp'}.EmailBackend"
@@ -156,7 +156,7 @@ MAILERS = {"default": {"BACKEND": "django.core.mail.backends.console.EmailBacken
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="webmaster@localhost")
 
 # Security: everything over HTTPS unless DEBUG is on. Raise the HSTS time once the site has proved itself.
-# https://docs.djangoproject.com/en/{{ cookiecutter.django_version }}/topics/security/
+# https://docs.djangoproject.com/en/stable/topics/security/
 
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
 SECURE_REDIRECT_EXEMPT = [r"^health/$"]
@@ -182,7 +182,7 @@ SECURE_CSP = CSP
 # % endif
 # Logging: every record once on the console and once in logs/django.log; what concerns security also in
 # logs/security.log. Windows rotates by size, every other system at midnight.
-# https://docs.djangoproject.com/en/{{ cookiecutter.django_version }}/topics/logging/
+# https://docs.djangoproject.com/en/stable/topics/logging/
 
 LOGS_DIR = BASE_DIR / "logs"
 LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]

@@ -22,7 +22,7 @@ from applog.moments import MOMENTS, parse_age, parse_moment
 from applog.project_logs import ProjectLog, project_logs
 from applog.reader import Position, count_bytes_before, count_records, find_time, read_newer, read_older
 from applog.records import Record
-from applog.search import LEVELS, Filter, SlowPatternError
+from applog.search import ALL, LEVELS, Filter, SlowPatternError
 from applog.terminal import Progress, bar, can_show, printable, show_cut, show_size, show_time
 
 ACTIONS = "show", "list", "stats", "clear"
@@ -138,6 +138,7 @@ class Command(BaseCommand):
 
     def show(self) -> None:
         """Print records, newest last."""
+        self.printed = False
         matching, count, follow = self._filter(), self.options["lines"], self.options["follow"]
         if count is not None and not 0 <= count <= MOST_LINES:
             raise CommandError(f"--lines is a number from 0 to {MOST_LINES}; all records have --since.")
@@ -150,6 +151,9 @@ class Command(BaseCommand):
             most = count if count is not None else MOST_LINES if matching.since else LINES
             start = Position({follower.log.name: follower.place for follower in followers if follower.place})
             self._show_last(matching, most, start if follow else None)
+        if not self.printed and not follow and count != 0:
+            # Not to stdout, which a program may read.
+            self.stderr.write("No records yet." if matching == ALL else "No record has what is asked for.", str)
         shown: dict[str, str] = {}  # the log of what was shown last, as a record may stand in both
         while follow:
             new = [record for follower in followers for record in follower.read_new()]
@@ -197,6 +201,7 @@ class Command(BaseCommand):
                 progress.update(count_bytes_before(self.logs, position) / max(1, total))
 
     def _print(self, record: Record) -> None:
+        self.printed = True
         if self.options["json"]:
             self.stdout.write(as_json(record))
             return
