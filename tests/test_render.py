@@ -188,8 +188,8 @@ def test_what_is_listed_to_be_rendered_is_what_has_something_to_render():
 def test_the_project_is_small(bake, django_version):
     """Whoever starts a project wants to have read it by the evening."""
     project = bake(django_version=django_version)
-    assert len(files_in(project) - {".env"}) <= 100
-    assert len((project / "config/settings.py").read_text(encoding="utf-8").splitlines()) <= 220
+    assert len(files_in(project) - {".env"}) <= 92
+    assert len((project / "config/settings.py").read_text(encoding="utf-8").splitlines()) <= 225
 
 
 def test_the_unrendered_project_is_python(tmp_path, bake):

@@ -55,7 +55,9 @@ def check_handlers(**_: Any) -> list[CheckMessage]:
 
 def check_levels(**_: Any) -> list[CheckMessage]:
     """Warn (applog.W005) when everything is logged in production."""
-    if settings.DEBUG or logging.getLevelName(settings.LOGGING.get("root", {}).get("level", "WARNING")) not in {0, 10}:
+    loggers = settings.LOGGING.get("loggers", {})
+    level = settings.LOGGING.get("root", loggers.get("", {})).get("level", "WARNING")  # a name, or its number
+    if settings.DEBUG or logging.getLevelNamesMapping().get(level, level) not in range(logging.DEBUG + 1):
         return []
     return [
         Warning(
@@ -72,7 +74,8 @@ def check_security_log(**_: Any) -> list[CheckMessage]:
     if settings.LOG_FILES == "off" or check_log_files():
         return []
     while name:
-        options = config.get("root", {}) if name == "root" else config.get("loggers", {}).get(name, {})
+        loggers = config.get("loggers", {})
+        options = config.get("root", loggers.get("", {})) if name == "root" else loggers.get(name, {})
         if "security_file" in _with_targets(options.get("handlers", []), config.get("handlers", {})):
             return []
         above = name.rpartition(".")[0] or "root"

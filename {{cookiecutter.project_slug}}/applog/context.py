@@ -31,8 +31,8 @@ def stamp(record: logging.LogRecord) -> None:
     """
     given = getattr(record, "request_id", None)
     if given is None or not (isinstance(given, str) and WELL_FORMED.fullmatch(given)):
-        request = current_request.get()
-        record.request_id = request.request_id if request else NO_REQUEST  # type: ignore[attr-defined]
+        request = getattr(record, "request", None) or current_request.get()
+        record.request_id = getattr(request, "request_id", NO_REQUEST)
         # OpenTelemetry is optional, and nothing is asked where nobody has imported it.
         if trace := sys.modules.get("opentelemetry.trace"):
             span = trace.get_current_span().get_span_context()

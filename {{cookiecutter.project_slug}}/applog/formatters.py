@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from enum import Enum
 from operator import attrgetter
-from string import Formatter
 from typing import Any
 
 from django.conf import settings
@@ -28,6 +27,10 @@ from applog.redaction import MAX_DEPTH, OMITTED, REDACTED, is_secret, redact
 
 TEXT_FORMAT = "{asctime} {levelname} {name} [{request_id}] {message}"
 INDENT = "    "  # of the lines that follow a record's first one
+
+# Two attributes or more, without conversions and what else `str.format` knows.
+PLAIN_FORMAT = re.compile(r"[^{}]*(\{[a-z_]+[:}][^{}]*\}?[^{}]*){2,}", re.IGNORECASE)
+NAME = re.compile(r"\{([a-z_]+)", re.IGNORECASE)
 
 _UNUSUAL = re.compile(r"[^ -~]+")
 _SCALARS = frozenset({str, int, float, bool, type(None)})
@@ -168,16 +171,15 @@ def in_context(record: logging.LogRecord, message: str) -> str:
 class TextFormatter(logging.Formatter):
     """Writes a record as one line, and a traceback below it, indented, where there is one.
 
-    Nothing that is logged can begin a line, hide one or move a terminal's cursor. `fmt` names two or more attributes of
-    a record in braces; `asctime` is ISO 8601, in milliseconds, with the offset.
+    Nothing that is logged can begin a line, hide one or move a terminal's cursor. `fmt` names attributes of a record in
+    braces, as logging.Formatter has it with style="{"; `asctime` is ISO 8601, in milliseconds, with the offset.
     """
 
     def __init__(self, fmt: str = TEXT_FORMAT) -> None:
         super().__init__(fmt, style="{")
         # Attributes by position: to fill in a record's whole dictionary takes twice as long.
-        parts = [(text, name, spec) for text, name, spec, _ in Formatter().parse(fmt)]
-        self._get = attrgetter(*(name for _, name, _ in parts if name))
-        self._fill = "".join(text + (f"{{:{spec}}}" if name else "") for text, name, spec in parts).format
+        self._get = attrgetter(*NAME.findall(fmt)) if PLAIN_FORMAT.fullmatch(fmt) else None
+        self._fill = NAME.sub("{", fmt).format if self._get else fmt.format
         self._second = (-1, "", "")  # the last one seen, its text, and its offset
 
     def formatTime(self, record: logging.LogRecord, _: str | None = None) -> str:  # noqa: N802
@@ -201,7 +203,7 @@ class TextFormatter(logging.Formatter):
         if " " in record.name or " " in record.levelname:
             record = copy.copy(record)
             record.name, record.levelname = (text.replace(" ", r"\x20") for text in (record.name, record.levelname))
-        line = self._fill(*self._get(record))
+        line = self._fill(*self._get(record)) if self._get else self._fill(**vars(record))
         if not line.isprintable():
             line = escape(line)
         if record.exc_info or record.exc_text or record.stack_info:

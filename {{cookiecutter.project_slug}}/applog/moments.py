@@ -11,6 +11,11 @@ MOMENTS = 'Times: 90s, 30m, 2h, 3d or 1w ago, 05:30 (today), 2026-11-24, "2026-1
 LONG_AGO = datetime(1971, 1, 1, tzinfo=UTC)
 
 
+def now() -> datetime:
+    """Return the time in the current time zone, aware whatever USE_TZ says."""
+    return datetime.now(timezone.get_current_timezone())
+
+
 def parse_age(text: str) -> timedelta | None:
     """Return the time span that `text`, a number and s, m, h, d or w, stands for, or None."""
     found = re.fullmatch(r"(\d{1,6})([smhdw])", text, re.ASCII)
@@ -22,12 +27,12 @@ def parse_moment(text: str) -> datetime:
 
     Raises ArgumentTypeError with a sentence for people when it is none.
     """
-    now = timezone.localtime()
+    current = now()
     if (age := parse_age(text)) is not None:
-        return now - min(age, now - LONG_AGO)
+        return current - min(age, current - LONG_AGO)
     try:
         if re.fullmatch(r"\d\d:\d\d(:\d\d)?", text, re.ASCII):
-            text = f"{now:%Y-%m-%d} {text}"
+            text = f"{current:%Y-%m-%d} {text}"
         moment = datetime.fromisoformat(text)
         return moment if moment.tzinfo else timezone.make_aware(moment)
     except (ValueError, OverflowError):

@@ -11,7 +11,6 @@ from applog import files
 from applog.periods import Periods
 from applog.reader import Log, LogFile
 
-HANDLERS = "file", "security_file"
 LOCK_SECONDS = 10
 NOT_FOR_THE_CLASS = {"class", "formatter", "level", "filters", "filename"}
 
@@ -39,7 +38,7 @@ class ProjectLog(Log):
 
         It is rotated by the first record after that, so that the time may have passed.
         """
-        if "when" not in self.options:
+        if not {"when", "class"} <= self.options.keys():
             return None
         parameters = {key: value for key, value in self.options.items() if key not in NOT_FOR_THE_CLASS}
         # The constructor opens nothing, thanks to `delay`.
@@ -81,7 +80,10 @@ class ProjectLog(Log):
 
 
 def project_logs() -> dict[str, ProjectLog]:
-    """Return the project's logs by name: "django" and "security", unless settings say otherwise."""
-    handlers = settings.LOGGING.get("handlers", {})
-    logs = (ProjectLog(handlers[name]) for name in HANDLERS if "filename" in handlers.get(name, ()))
-    return {log.name: log for log in logs}
+    """Return the logs that handlers of LOGGING write, by name: "django", "security" and those that the owner adds."""
+    logs: dict[str, ProjectLog] = {}
+    for options in settings.LOGGING.get("handlers", {}).values():
+        if "filename" in options:
+            log = ProjectLog(options)
+            logs.setdefault(log.name, log)
+    return logs

@@ -116,9 +116,12 @@ def members_changed(  # noqa: PLR0913, PLR0917  the signal's
 
 
 def describe(item: Any) -> str:
-    """Name a user, group or permission, so that nobody can choose a name that reads as something else."""
+    """Name a user, group or permission, so that nobody can choose a name that reads as something else.
+
+    The same words in every language, so that they can be searched.
+    """
     name = item.get_username() if hasattr(item, "get_username") else getattr(item, "codename", None) or item.name
-    return f"{item._meta.verbose_name} {item.pk} {str(name)!r}"
+    return f"{item._meta.model_name} {item.pk} {str(name)!r}"
 
 
 def record_change(event: str, message: str, using: str, level: int = logging.WARNING) -> None:

@@ -16,11 +16,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from applog import histogram, security
+from applog.checks import used_handlers
 from applog.forms import LogForm
+from applog.moments import now
 from applog.project_logs import ProjectLog
 from applog.reader import Page, Position, read_newer, read_older
 from applog.records import Record
@@ -66,7 +67,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         context |= {
             "files": [describe_log(log) for log in form.logs.values()],
             "histogram": counted,
-            "is_written": "file" in settings.LOGGING["root"]["handlers"],
+            "is_written": any("filename" in options for _, options in used_handlers(settings.LOGGING)),
             "rows": make_rows(found),
             **links(request, form, found),
         }
@@ -195,7 +196,7 @@ def download(request: HttpRequest) -> HttpResponseBase:
     return StreamingHttpResponse(
         in_threads(pieces) if isinstance(request, ASGIRequest) else pieces,
         content_type="text/plain; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}-{timezone.localtime():%Y%m%d-%H%M%S}.log"'},
+        headers={"Content-Disposition": f'attachment; filename="{name}-{now():%Y%m%d-%H%M%S}.log"'},
     )
 
 

@@ -185,11 +185,11 @@ SECURE_CSP = CSP
 # https://docs.djangoproject.com/en/stable/topics/logging/
 
 LOGS_DIR = BASE_DIR / "logs"
-LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO", validate=validate.OneOf(LOG_LEVELS))
+LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]))
 LOG_FORMAT = env.str("LOG_FORMAT", default="text", validate=validate.OneOf(["text", "json"]))
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0, validate=not_negative)
 SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="{{ cookiecutter.project_slug }}")
+SERVICE_NAME = SERVICE_NAME or "{{ cookiecutter.project_slug }}"  # where the variable is empty
 LOG_FILES_CHOICES = ["rotate", "off"] if IS_WINDOWS else ["rotate", "watch", "off"]
 ERROR = "must be one of {choices}" + (", as no other program can rename open files on Windows" if IS_WINDOWS else "")
 LOG_FILES = env.str("LOG_FILES", default="rotate", validate=validate.OneOf(LOG_FILES_CHOICES, error=ERROR))
@@ -215,22 +215,27 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {name: {"()": f"applog.formatters.{name.title()}Formatter"} for name in ("text", "json")},
-    "filters": {name: {"()": f"applog.filters.{name}"} for name in ("SecurityFilter", "ServerFilter")},
+    "filters": {
+        "SecurityFilter": {"()": "applog.filters.SecurityFilter"},
+        "ServerFilter": {"()": "applog.filters.ServerFilter"},
+        "debug_is_off": {"()": "django.utils.log.RequireDebugFalse"},
+    },
     "handlers": {
         "console": {"class": "applog.console.ConsoleHandler", "formatter": LOG_FORMAT, "level": LOG_LEVEL},
         "file": {**FILE_OPTIONS, "filename": LOGS_DIR / "django.log", "level": LOG_LEVEL},
         "security_file": {**FILE_OPTIONS, "filename": LOGS_DIR / "security.log", "filters": ["SecurityFilter"]},
+        "mail_admins": {"class": "django.utils.log.AdminEmailHandler", "level": "ERROR", "filters": ["debug_is_off"]},
     },
     "root": {"handlers": ["console", "file"] if WITH_FILES else ["console"], "level": LOG_LEVEL},
-    # No handlers here but the security log's, which LOG_LEVEL does not concern: what Django itself gives "django" and
-    # "django.server" would print each record a second time. Django's own DEBUG records, of each query, are left out.
+    # No console here, which Django itself gives "django" and "django.server": each record would be printed a second
+    # time. LOG_LEVEL does not concern the security log. Django's own DEBUG records, of each query, are left out.
     "loggers": {
-        "django": {"handlers": [], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
+        "django": {"handlers": ["mail_admins"], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
         "django.server": {"handlers": [], "level": "NOTSET", "propagate": True, "filters": ["ServerFilter"]},
         **dict.fromkeys(("applog.security", "django.request", "django.security"), SECURITY_LOG),
     },
 }
-if env.str("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "")):
+if env.str("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "") or env.str("OTEL_EXPORTER_OTLP_ENDPOINT", ""):
     from applog.otlp import add_handler  # to a collector as well
 
     add_handler(LOGGING)

@@ -52,8 +52,15 @@ HOLDS = {"file": "every record from {level} up", "security_file": "what concerns
 
 
 def _handlers() -> dict[str, dict[str, Any]]:
-    """Return the file handlers that are in use, by name."""
-    return {name: options for name, options in used_handlers(settings.LOGGING) if name in HOLDS}
+    """Return the handlers of files that are in use, by name."""
+    return {name: options for name, options in used_handlers(settings.LOGGING) if "filename" in options}
+
+
+def _holds(handler: str) -> str:
+    """Say which records a handler writes."""
+    loggers = settings.LOGGING.get("loggers", {}).items()
+    writers = [name for name, options in loggers if handler in options.get("handlers", [])]
+    return HOLDS.get(handler, f"records of {', '.join(writers)}").format(level=settings.LOG_LEVEL)
 
 
 def log_files() -> list[dict[str, str]]:
@@ -64,7 +71,7 @@ def log_files() -> list[dict[str, str]]:
         files.append(
             {
                 "name": path.as_posix().removeprefix(f"{settings.BASE_DIR.as_posix()}/"),
-                "holds": HOLDS[name].format(level=settings.LOG_LEVEL),
+                "holds": _holds(name),
                 "size": filesizeformat(path.stat().st_size) if path.exists() else "",
             }
         )

@@ -12,10 +12,11 @@ from decimal import Decimal
 from io import StringIO
 from typing import Any
 
+import django
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.test import AsyncClient, Client, override_settings
+from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import path
 from django.views.decorators.debug import sensitive_variables
 
@@ -300,6 +301,63 @@ def test_secrets_stay_out(log: Log) -> None:
     assert "s3cret" not in text
     assert text.count("********") >= 5
     assert "of Ann" in text
+
+
+COUNTS = {
+    "max_tokens": 512,
+    "tokenizer": "cl100k",
+    "secretary": "Ann",
+    "s3_key": "img/1.png",
+    "sort_key": "price",
+    "idempotency_key": "a1",
+    "session_count": 3,
+    "cookie_banner": "shown",
+    "csrf_ok": "yes",
+}
+NUMBERS = {"pin": 1234, "otp": 123456, "login_token": 123456, "api_key": 987654, "session_id": 42, "tokens": ["s3cret"]}
+
+
+def test_what_only_sounds_like_a_secret_is_kept(log: Log) -> None:
+    """A log that hides how many tokens were paid for, or which file was read, has to be doubted everywhere."""
+    logger.info("%s", COUNTS)
+    assert "********" not in log.getvalue()
+    logger.info("%s", NUMBERS)
+    assert log.getvalue().count("********") == len(NUMBERS)
+
+
+@pytest.mark.parametrize(
+    ("fmt", "line"),
+    [
+        ("{message}", "hello"),
+        ("{levelname} {message!r}", "INFO 'hello'"),
+        ("{levelname:>8}|{message}", "    INFO|hello"),
+        ("{name:{width}}|{message}", "shop   |hello"),
+        ("{message:{width}}|", "hello  |"),
+        ("{args[0]} {name}", "hello shop"),
+    ],
+)
+def test_a_format_of_the_owner_s_is_filled_in(fmt: str, line: str) -> None:
+    """TextFormatter takes what logging.Formatter takes."""
+    fields = {"name": "shop", "levelname": "INFO", "msg": "%s", "args": ("hello",), "width": 7}
+    assert TextFormatter(fmt).format(logging.makeLogRecord(fields)) == line
+
+
+def test_a_record_that_carries_its_request_has_that_one_s_id(log: Log, rf: RequestFactory) -> None:
+    """A request within one, by the test client for example, ends the current one, and the outer one is logged then."""
+    request = rf.get("/")
+    request.request_id = "outer"  # type: ignore[attr-defined]
+    logger.info("done", extra={"request": request})
+    assert "[outer] done" in log.getvalue()
+
+
+def test_admins_get_a_mail_of_an_error(settings: Any, client: Client, mailoutbox: list[Any]) -> None:
+    """Django promises it to whoever sets ADMINS."""
+    settings.ADMINS = [("Ann", "ann@example.com")] if django.VERSION < (6,) else ["ann@example.com"]
+    settings.ROOT_URLCONF = __name__
+    client.raise_request_exception = False
+    assert client.get("/broken").status_code == 500
+    [mail] = mailoutbox
+    assert mail.to == ["ann@example.com"]
 
 
 @pytest.mark.parametrize("log", [TextFormatter, JsonFormatter], indirect=True)

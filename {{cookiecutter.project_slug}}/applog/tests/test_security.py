@@ -16,9 +16,11 @@ from django.core.checks import run_checks
 from django.core.exceptions import SuspiciousOperation
 from django.db import transaction
 from django.test import Client, override_settings
+from django.utils import translation
 
 from applog.checks import check_handlers
 from applog.filters import SecurityFilter, security_event
+from applog.security import describe
 
 Events = Callable[[], list[str]]
 PASSWORD = "correct horse 1"  # noqa: S105  nobody's
@@ -94,6 +96,15 @@ def test_changes_of_what_users_may_do_are_recorded(events: Events) -> None:
     ]
 
 
+@pytest.mark.django_db
+def test_the_security_log_speaks_one_language(ann: Any) -> None:
+    """It is searched by its words, and a visitor's language must not change them."""
+    for language in ("en", "de", "ja"):
+        with translation.override(language):
+            assert describe(ann) == f"user {ann.pk} 'ann'"
+            assert describe(Group(pk=1, name="staff")) == "group 1 'staff'"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_what_was_not_committed_is_not_recorded(events: Events) -> None:
     """A log that tells of users who never were is not believed any more."""
@@ -161,7 +172,7 @@ BY_SIZE = {"class": "applog.handlers.SharedRotatingFileHandler"}
 
 
 def configured(
-    handler: dict[str, Any] | None = None, level: str = "INFO", security: str = "security_file"
+    handler: dict[str, Any] | None = None, level: str | int = "INFO", security: str = "security_file"
 ) -> dict[str, Any]:
     """Return LOGGING as where log files are on, with a root handler, a level and a security handler of the test's."""
     config = copy.deepcopy(settings.LOGGING)
@@ -185,6 +196,8 @@ INDIA = "Asia/Kolkata"
         (configured(), {"MEDIA_ROOT": str(settings.LOGS_DIR)}, ["applog.W002", "applog.W002"]),
         (configured(STANDARD), {}, ["applog.W003"]),
         (configured(level="DEBUG"), {}, ["applog.W005"]),
+        (configured(level=logging.DEBUG), {}, ["applog.W005"]),
+        (configured(level=logging.INFO), {}, []),
         (configured(level="DEBUG"), {"DEBUG": True}, []),
         (configured(security="console"), {}, ["applog.W006"]),
         (configured(BY_TIME | {"when": "midnight"}), {"TIME_ZONE": INDIA}, ["applog.W007"]),

@@ -18,7 +18,7 @@ from django.core.management.color import no_style
 from django.utils import timezone
 
 from applog.follow import POLL_SECONDS, Follower
-from applog.moments import MOMENTS, parse_age, parse_moment
+from applog.moments import MOMENTS, now, parse_age, parse_moment
 from applog.project_logs import ProjectLog, project_logs
 from applog.reader import Position, count_bytes_before, count_records, find_time, read_newer, read_older
 from applog.records import Record
@@ -257,7 +257,7 @@ class Command(BaseCommand):
         if log.max_bytes:
             return f"rotates at {show_size(log.max_bytes)}; {kept}"
         if moment := log.next_rotation:
-            when = show_time(moment) if moment > timezone.now() else "with the next record"
+            when = show_time(moment) if moment > now() else "with the next record"
             return f"rotates next {when}; {kept}"
         return "rotated by another program, if at all"
 
@@ -268,7 +268,7 @@ class Command(BaseCommand):
 
     def stats(self) -> None:
         """Print how many records there are by hour and level, and the most frequent messages."""
-        matching = self._filter(since=timezone.now() - timedelta(hours=STATS_HOURS))
+        matching = self._filter(since=now() - timedelta(hours=STATS_HOURS))
         levels: dict[datetime, Counter[str]] = {}
         position, total = Position(), count_bytes_before(self.logs)
         with Progress(self.stderr, "Counting") as progress:
@@ -335,7 +335,7 @@ class Command(BaseCommand):
         age = parse_age(self.options["older_than"])
         if age is None:
             raise CommandError("--older-than is a number and s, m, h, d or w, for example 30d.")
-        limit = timezone.now() - age
+        limit = now() - age
         old = [(log, file) for log in self.logs for file in log.rotated_files() if log.last_change(file) < limit]
         for log, file in old:
             change = show_time(log.last_change(file))
