@@ -12,8 +12,16 @@ import sys
 import time
 
 done = []
+
+
+def say(seconds):
+    """Print a number in one piece, as forked processes print into the same pipe."""
+    sys.stdout.write(f"{seconds:.3f}\n")
+    sys.stdout.flush()
+
+
 # Called in the reverse order: logging, imported below, has come to its end by then.
-atexit.register(lambda: done and print(f"{time.perf_counter() - done[0]:.3f}", flush=True))
+atexit.register(lambda: done and say(time.perf_counter() - done[0]))
 
 import logging  # noqa: E402
 
@@ -34,7 +42,7 @@ def log_records(name, job):
         if number % 500 == 499:
             time.sleep(0.2)  # the queue holds 2,048, and other processes share the machine
     time.sleep(job.get("linger", 0))
-    print(f"{slowest:.3f}", flush=True)
+    say(slowest)
     done.append(time.perf_counter())
 
 

@@ -32,10 +32,10 @@ LOGGERS = re.compile(r"applog\.(request|security)|django\.(request|security\..+|
 VIEWS = '''
 
 def shop(request, name):
-    """Log what a stranger has chosen, in each way in which a view may log."""
+    """Log what a stranger has chosen, in each way in which a view may log; logging refuses its own names as extra."""
     logger = logging.getLogger("shop")
     files = [file.name for file in request.FILES.values()]
-    logger.info("%s %s", name, request.headers.get("X-Words"), extra={"words": name, name: files})
+    logger.info("%s %s", name, request.headers.get("X-Words"), extra={"words": name, f"named {name}": files})
     logger.warning("%s", {"password": "p4ssword", "files": files, name: name})
     raise (ValueError if "raise" in request.GET else PermissionDenied)(name)
 
