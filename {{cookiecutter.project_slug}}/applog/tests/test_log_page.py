@@ -1,6 +1,7 @@
 """The log in the admin."""
 
 import asyncio
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from django.test import AsyncRequestFactory, Client, RequestFactory
 from django.urls import reverse
 
 from applog import histogram, views
+from applog.formatters import TextFormatter
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 Write = Callable[..., None]
@@ -99,6 +101,21 @@ def test_reading_is_recorded(reader: Client, write: Write, caplog: pytest.LogCap
         ("log page, django, text='hel\\nlo'", "sensitive_read"),
         ("log download, django, level='INFO'", "sensitive_read"),
     ]
+
+
+def test_a_search_does_not_find_itself(reader: Client, write: Write, tmp_path: Path) -> None:
+    """Reading is recorded, with what was looked for; the first page of a search must not show or count that record."""
+    write("hello")
+    handler = logging.FileHandler(tmp_path / "django.log", encoding="utf-8")
+    handler.setFormatter(TextFormatter())
+    logging.getLogger("applog.security").addHandler(handler)
+    try:
+        page = show(reader, text="needle")
+        assert (messages(page), counted(page).total()) == ([], 0)
+        assert ["needle" in message for message in messages(show(reader, text="needle"))] == [True]
+    finally:
+        logging.getLogger("applog.security").removeHandler(handler)
+        handler.close()
 
 
 def test_filters_leave_what_was_asked_for(reader: Client, write: Write) -> None:
