@@ -10,6 +10,7 @@ import argparse
 import io
 import json
 import logging
+import logging.config
 import platform
 import statistics
 import subprocess
@@ -20,7 +21,8 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.append(str(Path(__file__).resolve().parents[1] / "{{cookiecutter.project_slug}}"))
-from applog import files, queues  # noqa: E402  of the template
+from applog.contrib import queues  # noqa: E402  of the template
+from applog.rotation import os_files  # noqa: E402
 
 STALL_SECONDS, EVERY_SECONDS, PAUSE_SECONDS = 0.2, 1.0, 0.001
 QUANTILES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999, "max": 1}
@@ -43,15 +45,14 @@ class StallingFile(io.FileIO):
 def work(folder, seconds, *, stalls, queue):
     """Log for some seconds, and print the quantiles in microseconds."""
     if stalls:
-        files.open_to_append = lambda path: StallingFile(path, "ab")
+        os_files.open_to_append = lambda path: StallingFile(path, "ab")
     handler = {
         "class": "applog.handlers.SharedTimedRotatingFileHandler",
         "filename": str(Path(folder) / "django.log"),
         "when": "midnight",
         "formatter": "text",
     }
-    configure = queues.configure if queue else logging.config.dictConfig
-    configure(
+    logging.config.dictConfig(
         {
             "version": 1,
             "formatters": {"text": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
@@ -59,6 +60,8 @@ def work(folder, seconds, *, stalls, queue):
             "root": {"handlers": ["file"], "level": "INFO"},
         }
     )
+    if queue:
+        queues.add_queues([])
     logger, delays = logging.getLogger(), []
     until = time.monotonic() + seconds
     while time.monotonic() < until:

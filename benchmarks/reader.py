@@ -23,8 +23,9 @@ PROJECT = Path(__file__).resolve().parents[1] / "{{cookiecutter.project_slug}}"
 sys.dont_write_bytecode = True
 sys.path.append(str(PROJECT))
 
-from applog.reader import Log, count_records, find_time, read_older  # noqa: E402
-from applog.search import Filter  # noqa: E402
+from applog.reading.log import RotatedLog  # noqa: E402
+from applog.reading.pages import count_records, find_time, read_older  # noqa: E402
+from applog.reading.query import Query  # noqa: E402
 
 MIB = 1 << 20
 EACH_WARNING, EACH_ERROR = 50, 500
@@ -88,27 +89,27 @@ def peak_memory():
 
 def measure(path, minutes, rounds):
     """Print the table."""
-    logs, size = [Log(path)], path.stat().st_size
+    logs, size = [RotatedLog(path)], path.stat().st_size
     first = read_older(logs, count=100)
     middle = BEGIN + timedelta(minutes=minutes // 2)
     pages = {
         "the last 100 records": lambda: read_older(logs, count=100),
         "the 100 before them": lambda: read_older(logs, first.older, count=100),
         "100 in the middle": lambda: read_older(logs, find_time(logs, middle), count=100),
-        "the last 100 errors": lambda: read_older(logs, count=100, matching=Filter(level="ERROR")),
+        "the last 100 errors": lambda: read_older(logs, count=100, query=Query(level="ERROR")),
         "100 errors in the middle": lambda: read_older(
-            logs, find_time(logs, middle), count=100, matching=Filter(level="ERROR")
+            logs, find_time(logs, middle), count=100, query=Query(level="ERROR")
         ),
         "an hour's last 100 records": lambda: read_older(
-            logs, count=100, matching=Filter(since=middle - timedelta(hours=1), until=middle)
+            logs, count=100, query=Query(since=middle - timedelta(hours=1), until=middle)
         ),
     }
     scans = {
-        "text": Filter(text="nobody wrote this"),
-        "text that begins like many": Filter(text="Order 12 of nobody"),
-        "regular expression": Filter(pattern=r"Order \d+ of nobody"),
-        "level": Filter(level="CRITICAL"),
-        "request id": Filter(request_id="f" * 32),
+        "text": Query(text="nobody wrote this"),
+        "text that begins like many": Query(text="Order 12 of nobody"),
+        "regular expression": Query(pattern=r"Order \d+ of nobody"),
+        "level": Query(level="CRITICAL"),
+        "request id": Query(request_id="f" * 32),
     }
     print(f"| page, of {size / 1e9:.1f} GB | ms |\n| --- | --- |")
     for name, action in pages.items():
@@ -117,10 +118,8 @@ def measure(path, minutes, rounds):
     reference = seconds(lambda: read_blocks(path), min(3, rounds))
     print("\n| everything read | MB/s | x reading |\n| --- | --- | --- |")
     print(f"| reading alone | {size / 1e6 / reference:.0f} | 1.00 |", flush=True)
-    for name, matching in scans.items():
-        taken = seconds(
-            lambda matching=matching: read_older(logs, count=1, matching=matching, seconds=1e9), min(3, rounds)
-        )
+    for name, query in scans.items():
+        taken = seconds(lambda query=query: read_older(logs, count=1, query=query, seconds=1e9), min(3, rounds))
         print(f"| searching: {name} | {size / 1e6 / taken:.0f} | {reference / taken:.2f} |", flush=True)
     taken = seconds(lambda: count_records(logs, timedelta(hours=1), seconds=1e9), 1)
     print(f"| counting by level and hour | {size / 1e6 / taken:.0f} | {reference / taken:.2f} |")

@@ -52,7 +52,7 @@ urlpatterns.append(path("page", page))
 SETTINGS = """from config.settings import *
 
 for name in ("file", "security_file"):
-    kept = {key: value for key, value in LOGGING["handlers"][name].items() if key not in ROTATION}
+    kept = {key: value for key, value in LOGGING["handlers"][name].items() if key not in rotation}
     LOGGING["handlers"][name] = kept | HANDLER
 """
 

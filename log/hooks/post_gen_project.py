@@ -19,10 +19,10 @@ NAMES = [
     "LOGS_DIR",
     "LOG_FILES",
     "LOG_LEVEL",
+    "LOG_QUEUE",
     "LOGGING_CONFIG",
     "SERVICE_NAME",
     "TRUSTED_PROXY_COUNT",
-    "WITH_FILES",
 ]
 
 

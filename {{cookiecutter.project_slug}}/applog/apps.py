@@ -1,9 +1,8 @@
-"""The application's registration with Django."""
+"""The application's configuration."""
 
 import logging
 
 from django.apps import AppConfig, apps
-from django.conf import settings
 from django.core.checks import register
 from django.core.signals import request_finished, request_started
 
@@ -14,21 +13,20 @@ logger = logging.getLogger(__name__)
 
 
 class ApplogConfig(AppConfig):
-    """The project's log."""
+    """The log of the project."""
 
     default_auto_field = "django.db.models.BigAutoField"
     name = "applog"
     verbose_name = "Logging"
 
     def ready(self) -> None:
-        """Register the system checks, log whether files can be written, and listen to what Django tells of requests."""
+        """Register the system checks, warn of files that cannot be written, and connect the signals' receivers."""
         for check in (checks.check_log_files, checks.check_handlers, checks.check_levels, checks.check_security_log):
             register(check)
-        if not settings.WITH_FILES:
-            for problem in checks.check_log_files():
-                logger.warning("%s", problem.msg)  # as servers do not run the checks
+        for problem in checks.check_log_files():
+            logger.warning("%s", problem.msg)  # servers do not run the checks
         if apps.is_installed("django.contrib.auth"):
-            from applog.security import connect  # noqa: PLC0415  it needs the models
+            from applog.security import connect  # noqa: PLC0415  it needs the app
 
             connect()
         request_started.connect(forget_request)

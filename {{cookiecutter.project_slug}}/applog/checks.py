@@ -1,10 +1,9 @@
-"""System checks of the log, https://docs.djangoproject.com/en/stable/topics/checks/."""
+"""System checks of the log: https://docs.djangoproject.com/en/stable/topics/checks/."""
 
 import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from logging.handlers import BaseRotatingHandler, SysLogHandler, TimedRotatingFileHandler, WatchedFileHandler
 from pathlib import Path
@@ -15,36 +14,39 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Warning  # noqa: A004  Django's name for it
 from django.utils.module_loading import import_string
 
-from applog.files import find_problem
-from applog.shared import SharedFileHandler
+from applog.conf import chain_of, root_logger, used_handlers, with_targets
+from applog.rotation.shared_handler import SharedFileHandler
+from applog.security import LOGGERS
+from applog.setup import problem_of, with_files
 
 DAILY = {"D", "MIDNIGHT", *(f"W{day}" for day in range(7))}
 HALF_A_YEAR = timedelta(days=182)  # from summer time to winter time
 
 
 def check_log_files(**_: Any) -> list[CheckMessage]:
-    """Warn (applog.W001) when the log files are on and cannot be written."""
+    """Warn (applog.W001) of files that are switched on and cannot be written."""
     if settings.LOG_FILES == "off":
         return []
-    problem = find_problem(settings.LOGS_DIR, "django.log", "security.log")
-    if problem is None:
-        return []
+    options = [options for options in settings.LOGGING.get("handlers", {}).values() if "filename" in options]
+    problems = {Path(handler["filename"]).absolute().parent: problem_of(handler) for handler in reversed(options)}
     return [
         Warning(
-            f"Log files cannot be written in {settings.LOGS_DIR}: {problem}. Records go to the console.",
+            f"Log files cannot be written in {folder}: {problem}. Records go to the console.",
             hint="Give the folder and its files to the user of this process, or set LOG_FILES=off.",
             id="applog.W001",
-        ),
+        )
+        for folder, problem in problems.items()
+        if problem
     ]
 
 
 def check_handlers(**_: Any) -> list[CheckMessage]:
-    """Warn of a handler in LOGGING whose files would be served, lost or filed wrongly (applog.W002 to W004, W007)."""
+    """Warn of handlers whose files would be served, lose records or rotate too early (applog.W002 to W004, W007)."""
     found: list[CheckMessage] = []
-    for name, options in used_handlers(settings.LOGGING):
+    for name, options in used_handlers().items():
         try:
             cls = import_string(str(options.get("class", "logging.NullHandler")))
-        except ImportError:  # which logging itself has refused, or will
+        except ImportError:  # logging refuses it, too
             continue
         for check in (_served, _for_one_process, _for_unix, _other_midnight):
             if problem := check(cls, options):
@@ -55,8 +57,7 @@ def check_handlers(**_: Any) -> list[CheckMessage]:
 
 def check_levels(**_: Any) -> list[CheckMessage]:
     """Warn (applog.W005) when everything is logged in production."""
-    loggers = settings.LOGGING.get("loggers", {})
-    level = settings.LOGGING.get("root", loggers.get("", {})).get("level", "WARNING")  # a name, or its number
+    level = root_logger().get("level", "WARNING")  # a name or a number
     if settings.DEBUG or logging.getLevelNamesMapping().get(level, level) not in range(logging.DEBUG + 1):
         return []
     return [
@@ -69,40 +70,24 @@ def check_levels(**_: Any) -> list[CheckMessage]:
 
 
 def check_security_log(**_: Any) -> list[CheckMessage]:
-    """Warn (applog.W006) when records of django.security do not reach the security log."""
-    config, name = settings.LOGGING, "django.security"
-    if settings.LOG_FILES == "off" or check_log_files():
+    """Warn (applog.W006) of security events that do not reach the security log."""
+    if "security_file" not in settings.LOGGING.get("handlers", {}) or not with_files():
         return []
-    while name:
-        loggers = config.get("loggers", {})
-        options = config.get("root", loggers.get("", {})) if name == "root" else loggers.get(name, {})
-        if "security_file" in _with_targets(options.get("handlers", []), config.get("handlers", {})):
-            return []
-        above = name.rpartition(".")[0] or "root"
-        name = above if name != "root" and options.get("propagate", True) else ""
     return [
         Warning(
-            "Records of django.security do not reach logs/security.log.",
-            hint='Give the logger "django.security" the handler "security_file" in LOGGING.',
+            f"Records of {name} do not reach the security log.",
+            hint=f'Give the logger "{name}" the handler "security_file" in LOGGING.',
             id="applog.W006",
-        ),
+        )
+        for name in LOGGERS
+        if not _reaches(name, "security_file")
     ]
 
 
-def used_handlers(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield name and options of each handler of LOGGING that a logger, or another handler, hands records to."""
-    loggers = [config.get("root", {}), *config.get("loggers", {}).values()]
-    named = [name for logger in loggers for name in logger.get("handlers", [])]
-    for name in _with_targets(named, config.get("handlers", {})):
-        yield name, config["handlers"][name]
-
-
-def _with_targets(names: list[str], handlers: dict[str, Any]) -> dict[str, None]:
-    """Return handlers, each once, with those that they hand records to, as a queue does."""
-    found: dict[str, None] = {}
-    for name in names:
-        found |= {name: None, **_with_targets(handlers[name].get("handlers", []), handlers)}
-    return found
+def _reaches(logger_name: str, handler: str) -> bool:
+    """Tell whether records of a logger reach a handler, perhaps by way of another one."""
+    handlers = settings.LOGGING.get("handlers", {})
+    return any(handler in with_targets(options.get("handlers", []), handlers) for options in chain_of(logger_name))
 
 
 Problem = tuple[str, str, int] | None

@@ -1,4 +1,4 @@
-"""Which request is being served here, and who sent it."""
+"""The current request: its id, and whom it came from."""
 
 import ipaddress
 import logging
@@ -13,9 +13,9 @@ from django.utils.encoding import escape_uri_path
 from django.utils.functional import LazyObject, empty
 
 NO_REQUEST = "-"
-WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,128}")
+REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
-# From the middleware's start until the response is closed: Django logs 403, 404 and 500 after the middleware returned.
+# Set until the response is closed, as Django logs the statuses 403, 404 and 500 after the middleware has returned.
 current_request: ContextVar[HttpRequest | None] = ContextVar("current_request", default=None)
 
 
@@ -25,15 +25,16 @@ def forget_request(**_: object) -> None:
 
 
 def stamp(record: logging.LogRecord) -> None:
-    """Note the id of the current request, and of the active trace, on a record that has none yet.
+    """Set `request_id` on a record that has no valid one, and `trace_id` and `span_id` while a trace is active.
 
-    The formatters call it; what hands records to another thread without them has to call it before.
+    The formatters call this. A handler that hands records to another thread before they are formatted must call it,
+    too.
     """
     given = getattr(record, "request_id", None)
-    if given is None or not (isinstance(given, str) and WELL_FORMED.fullmatch(given)):
+    if given is None or not (isinstance(given, str) and REQUEST_ID_PATTERN.fullmatch(given)):
         request = getattr(record, "request", None) or current_request.get()
         record.request_id = getattr(request, "request_id", NO_REQUEST)
-        # OpenTelemetry is optional, and nothing is asked where nobody has imported it.
+        # OpenTelemetry is optional: look only if somebody has imported it.
         if trace := sys.modules.get("opentelemetry.trace"):
             span = trace.get_current_span().get_span_context()
             if span.is_valid:
@@ -41,10 +42,10 @@ def stamp(record: logging.LogRecord) -> None:
 
 
 def client_address(request: HttpRequest) -> str:
-    """Return the address that the request came from, "-" when the server does not know it.
+    """Return the address that the request came from, or "-" if the server does not know it.
 
-    Anybody can send X-Forwarded-For: only the entries that the TRUSTED_PROXY_COUNT last proxies have added are true. So
-    do https://werkzeug.palletsprojects.com/en/stable/middleware/proxy_fix/ and others.
+    Anybody can send X-Forwarded-For: only the entries that the last TRUSTED_PROXY_COUNT proxies have added can be
+    trusted, as in https://werkzeug.palletsprojects.com/en/stable/middleware/proxy_fix/.
     """
     peer = request.META.get("REMOTE_ADDR") or "-"
     hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
@@ -58,15 +59,15 @@ def client_address(request: HttpRequest) -> str:
 
 
 def request_user(request: HttpRequest | None) -> Any:
-    """Return the user whom the request was found to be from; None while nobody has asked, as a log queries nothing."""
+    """Return the user if the request's code has asked who it is, otherwise None: a log makes no queries."""
     user = getattr(request, "user", None)
     if isinstance(user, LazyObject) and vars(user).get("_wrapped") is empty:
-        user = getattr(request, "_acached_user", None)  # request.auser() was asked
+        user = getattr(request, "_acached_user", None)  # set by request.auser()
     return user if getattr(user, "pk", None) is not None else None
 
 
 def request_attributes(request: HttpRequest) -> dict[str, Any]:
-    """Return what is known of a request, by OpenTelemetry's names, https://opentelemetry.io/docs/specs/semconv/http/."""
+    """Return attributes of a request by their names in https://opentelemetry.io/docs/specs/semconv/http/."""
     attributes = {
         "http.request.method": request.method,
         "url.path": escape_uri_path(request.path),

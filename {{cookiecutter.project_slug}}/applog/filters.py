@@ -1,29 +1,13 @@
-"""Which records go where, and which of them concern security."""
+"""Filters for LOGGING."""
 
 import logging
 
 from applog.context import current_request
-
-DENIED = (401, 403)
-
-
-def security_event(record: logging.LogRecord) -> str | None:
-    """Return the name of the event that a record for the security log is about, and None of any other record.
-
-    The names are those of https://cheatsheetseries.owasp.org/cheatsheets/Logging_Vocabulary_Cheat_Sheet.html.
-    """
-    if record.name == "applog.security":
-        return getattr(record, "event", None)
-    if record.name.startswith(("django.security", "django.request")):
-        if getattr(record, "status_code", None) in DENIED:
-            return "authz_fail"
-        if record.name.startswith("django.security"):
-            return "input_validation_fail"
-    return None
+from applog.security import security_event
 
 
 class SecurityFilter(logging.Filter):
-    """Lets pass what concerns security."""
+    """Passes security events only."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether `record` belongs in the security log."""
@@ -31,8 +15,8 @@ class SecurityFilter(logging.Filter):
 
 
 class ServerFilter(logging.Filter):
-    """Keeps back what the development server says of a request whose end the middleware has logged."""
+    """Drops the line of runserver about a request: the middleware has logged that request."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether `record` says something new."""
+        """Tell whether `record` is about something else than a request."""
         return current_request.get() is None or not hasattr(record, "status_code")

@@ -1,4 +1,4 @@
-"""A record as a line of text that cannot be forged, or as a JSON object."""
+"""Formatters: a record as a line of text, or as a JSON object. Nothing that is logged can forge a record."""
 
 import copy
 import datetime
@@ -10,7 +10,7 @@ import pathlib
 import re
 import time
 import uuid
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping
 from contextlib import suppress
 from enum import Enum
 from operator import attrgetter
@@ -22,21 +22,20 @@ from django.utils.functional import Promise
 from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
 
 from applog.context import request_attributes, stamp
-from applog.filters import security_event
-from applog.redaction import MAX_DEPTH, OMITTED, REDACTED, is_secret, redact
+from applog.redaction import SCALARS, name_of, redact
+from applog.security import security_event
+from applog.text import escape
 
 TEXT_FORMAT = "{asctime} {levelname} {name} [{request_id}] {message}"
 INDENT = "    "  # of the lines that follow a record's first one
 
-# Two attributes or more, without conversions and what else `str.format` knows.
+# A format of at least two attributes, without conversions, indexes and nested fields.
 PLAIN_FORMAT = re.compile(r"[^{}]*(\{[a-z_]+[:}][^{}]*\}?[^{}]*){2,}", re.IGNORECASE)
 NAME = re.compile(r"\{([a-z_]+)", re.IGNORECASE)
 
-_UNUSUAL = re.compile(r"[^ -~]+")
-_SCALARS = frozenset({str, int, float, bool, type(None)})
-_OF_REQUESTS = frozenset({"applog.", "django."})  # how the names of loggers begin that give records their request
+_OF_REQUESTS = frozenset({"applog.", "django."})  # beginnings of the names of loggers whose records have a request
 _MAX_INT = 2**63
-# Objects whose text is their value. Of any other one only the class is named: its repr may hold anything.
+# Objects whose text is their value.
 _TEXTUAL = (
     decimal.Decimal, uuid.UUID, pathlib.PurePath, datetime.timedelta, Promise, BaseException,
     ipaddress.IPv4Address, ipaddress.IPv6Address,
@@ -46,15 +45,10 @@ _NOT_EXTRA = frozenset(vars(logging.makeLogRecord({}))) | {
 }  # fmt: skip
 
 
-def escape(text: str) -> str:
-    """Return `text` with all that is not printable escaped as Python does: line ends, control codes, bidi marks."""
-    return _UNUSUAL.sub(lambda match: repr(match[0])[1:-1], text)
-
-
 def message_of(record: logging.LogRecord) -> str:
-    """Return the record's message, in which secrets in mappings among its arguments are replaced.
+    """Return the record's message, without the secrets in mappings among its arguments.
 
-    Arguments that do not fit stand behind it: the standard library would print them, and lose the record.
+    If the arguments do not match the format, they are appended; the standard library would drop the record.
     """
     message, arguments = record.msg, record.args
     if type(message) is not str:
@@ -62,7 +56,7 @@ def message_of(record: logging.LogRecord) -> str:
     if not arguments:
         return message
     for argument in (arguments,) if isinstance(arguments, Mapping) else arguments:
-        if type(argument) not in _SCALARS:
+        if type(argument) not in SCALARS:
             arguments = redact(arguments)
             break
     try:
@@ -71,54 +65,38 @@ def message_of(record: logging.LogRecord) -> str:
         return f"{message} {plain(arguments)} ({name_of(type(error))})"
 
 
-def plain(value: Any, parents: tuple[int, ...] = ()) -> Any:  # noqa: PLR0911  a type each
-    """Return `value`, without secrets, as any parser of JSON takes it: no NaN, cycle, lone surrogate, object's repr."""
-    try:  # for each value: contextlib.suppress would be felt
-        match value:
-            case None | bool():
-                return value
-            case Enum():
-                return plain(value.value, parents)
-            case str():
-                return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
-            case int():
-                return int(value) if -_MAX_INT <= value < _MAX_INT else hex(value)
-            case float():
-                return float(value) if math.isfinite(value) else str(float(value))
-            case bytes() | bytearray():
-                return value.decode("utf-8", "backslashreplace")
-            case datetime.date() | datetime.time():
-                return value.isoformat()
-        if isinstance(value, (Mapping, Sequence, Set)):
-            return _plain_items(value, parents)
-        if isinstance(value, _TEXTUAL):
-            return plain(str(value))
-    except Exception:  # noqa: BLE001  of an object's own methods
-        return name_of(type(value))
-    return name_of(type(value))
+def plain(value: Any) -> Any:
+    """Return `value` without secrets, as JSON has it for any parser: no NaN, lone surrogate, or large integer.
+
+    Of an object whose text is not its value only the class is named, as its repr may contain anything.
+    """
+    return redact(value, _convert)
 
 
-def _plain_items(value: Any, parents: tuple[int, ...]) -> Any:
-    if id(value) in parents or len(parents) > MAX_DEPTH:
-        return OMITTED
-    parents = (*parents, id(value))
-    if isinstance(value, Mapping):
-        items = ((key, REDACTED if is_secret(key, item) else item) for key, item in value.items())
-        return {str(plain(key, parents)): plain(item, parents) for key, item in items}
-    return [plain(item, parents) for item in value]
-
-
-def name_of(cls: type) -> str:
-    """Return the full name of a class, without the module of a built-in one."""
-    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+def _convert(value: Any) -> Any:  # noqa: PLR0911  a type each
+    match value:
+        case None | bool():
+            return value
+        case Enum():
+            return plain(value.value)
+        case str():
+            return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+        case int():
+            return int(value) if -_MAX_INT <= value < _MAX_INT else hex(value)
+        case float():
+            return float(value) if math.isfinite(value) else str(float(value))
+        case bytes() | bytearray():
+            return value.decode("utf-8", "backslashreplace")
+        case datetime.date() | datetime.time():
+            return value.isoformat()
+    return plain(str(value)) if isinstance(value, _TEXTUAL) else name_of(type(value))
 
 
 def attributes(record: logging.LogRecord) -> dict[str, Any]:
-    """Return what a record holds beside its message, level and time, flat, by OpenTelemetry's names, without secrets.
+    """Return the attributes of a record's request and exception, and what was given as `extra`, without secrets.
 
-    That is: of the request that `record.request` is, its method, path, status, client and user; the exception; and what
-    was given as `extra`, by its own names. The values are such as JSON has.
-    https://opentelemetry.io/docs/specs/semconv/
+    The dictionary is flat; its values are what JSON can have, dictionaries and lists in `extra` included. The request's
+    and the exception's attributes have their names in https://opentelemetry.io/docs/specs/semconv/.
     """
     found: dict[str, Any] = {}
     extra = {key: value for key, value in vars(record).items() if key not in _NOT_EXTRA}
@@ -142,7 +120,7 @@ def attributes(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def traceback_of(record: logging.LogRecord) -> str:
-    """Return the traceback of a record's exception, each exception's text in one line, no variable's value."""
+    """Return the traceback of a record's exception, with each exception's text in one line, or ""."""
     if not record.exc_text and record.exc_info:
         text = logging.Formatter().formatException(record.exc_info)
         error, seen = record.exc_info[1], set[int]()
@@ -157,7 +135,7 @@ def traceback_of(record: logging.LogRecord) -> str:
 
 
 def in_context(record: logging.LogRecord, message: str) -> str:
-    """Return `message` after the security event that it is about, and before whom the record's request came from."""
+    """Return `message` with the security event in front, if it is one, and the request's origin at the end."""
     if event := security_event(record):
         message = f"{event}: {message}"
     request = getattr(record, "request", None)
@@ -169,18 +147,20 @@ def in_context(record: logging.LogRecord, message: str) -> str:
 
 
 class TextFormatter(logging.Formatter):
-    """Writes a record as one line, and a traceback below it, indented, where there is one.
+    """Formats a record as one line. A traceback is written below it, indented.
 
-    Nothing that is logged can begin a line, hide one or move a terminal's cursor. `fmt` names attributes of a record in
-    braces, as logging.Formatter has it with style="{"; `asctime` is ISO 8601, in milliseconds, with the offset.
+    Nothing that is logged can begin a line, hide one or move a terminal's cursor. `fmt` is a format as in
+    logging.Formatter with style="{". `asctime` is ISO 8601 in milliseconds, with the offset. Raises ValueError for a
+    format without attributes.
     """
 
     def __init__(self, fmt: str = TEXT_FORMAT) -> None:
         super().__init__(fmt, style="{")
-        # Attributes by position: to fill in a record's whole dictionary takes twice as long.
+        self.fmt = fmt
+        # Format attributes by position: formatting with a record's whole dictionary takes twice as long.
         self._get = attrgetter(*NAME.findall(fmt)) if PLAIN_FORMAT.fullmatch(fmt) else None
         self._fill = NAME.sub("{", fmt).format if self._get else fmt.format
-        self._second = (-1, "", "")  # the last one seen, its text, and its offset
+        self._second = (-1, "", "")  # the last second formatted, its text, and its offset
 
     def formatTime(self, record: logging.LogRecord, _: str | None = None) -> str:  # noqa: N802
         """Return the time of a record."""
@@ -203,17 +183,20 @@ class TextFormatter(logging.Formatter):
         if " " in record.name or " " in record.levelname:
             record = copy.copy(record)
             record.name, record.levelname = (text.replace(" ", r"\x20") for text in (record.name, record.levelname))
-        line = self._fill(*self._get(record)) if self._get else self._fill(**vars(record))
-        if not line.isprintable():
-            line = escape(line)
+        line = self.format_line(record)
         if record.exc_info or record.exc_text or record.stack_info:
             below = f"{traceback_of(record)}\n{record.stack_info or ''}".strip("\n").split("\n")
             line = "\n".join([line, *(INDENT + escape(part) for part in below)])
         return line
 
+    def format_line(self, record: logging.LogRecord) -> str:
+        """Return the first line of a record that has its `message` and `asctime`."""
+        line = self._fill(*self._get(record)) if self._get else self._fill(**vars(record))
+        return line if line.isprintable() else escape(line)
+
 
 class JsonFormatter(BaseJsonFormatter):
-    """Writes a record as a JSON object in one line of ASCII, which any parser of JSON takes."""
+    """Formats a record as a JSON object, in one line of ASCII that any parser of JSON accepts."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""

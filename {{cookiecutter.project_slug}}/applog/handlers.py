@@ -1,4 +1,7 @@
-"""Rotating log files that several processes write at once: `shared` says how."""
+"""Handlers for LOGGING: rotating files that several processes write at once.
+
+How that works is explained in applog.rotation.shared_handler, also which parameters of the base class are ignored.
+"""
 
 import itertools
 import logging.handlers
@@ -9,10 +12,10 @@ from contextlib import suppress
 from logging.handlers import RotatingFileHandler, TimedRotatingFileHandler
 from typing import Any
 
-from applog import files
-from applog.periods import Periods, find_dates
-from applog.reports import Reports
-from applog.shared import SharedFileHandler
+from applog.rotation import os_files
+from applog.rotation.complaints import Complaints
+from applog.rotation.periods import Periods, find_dates
+from applog.rotation.shared_handler import SharedFileHandler
 
 LOOKS_PER_FILE = 256  # with it, four processes exceed maxBytes by less than 2 %
 
@@ -20,8 +23,8 @@ LOOKS_PER_FILE = 256  # with it, four processes exceed maxBytes by less than 2 %
 class SharedRotatingFileHandler(SharedFileHandler, RotatingFileHandler):
     """`RotatingFileHandler` for several processes, with the same parameters.
 
-    No file exceeds `maxBytes` bytes, but by what several processes write in the same moment. When `maxBytes` or
-    `backupCount` is 0, nothing is ever rotated.
+    A file exceeds `maxBytes` (bytes) only by what several processes write at the same moment. If `maxBytes` or
+    `backupCount` is 0, the file is never rotated.
     """
 
     def _is_due(self, status: os.stat_result, _created: float, length: int) -> bool:
@@ -40,28 +43,28 @@ class SharedRotatingFileHandler(SharedFileHandler, RotatingFileHandler):
         return bool(free > share)
 
     def _rename(self) -> None:
-        # Shift up to the first gap. Whoever is killed meanwhile leaves a gap for the next rotation.
+        # Renumber up to the first gap. A process that is killed meanwhile leaves a gap for the next rotation.
         names: list[str] = []
         for number in range(1, max(1, self.backupCount) + 1):
             names.append(self.rotation_filename(f"{self.baseFilename}.{number}"))
             if not os.path.lexists(names[-1]):
                 break
         else:
-            files.free_name(names[-1])
+            os_files.free_name(names[-1])
         for i in range(len(names) - 1, 0, -1):
-            files.rename(names[i - 1], names[i])
+            os_files.rename(names[i - 1], names[i])
         self.rotate(self.baseFilename, names[0])
 
 
 class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler):
     """`TimedRotatingFileHandler` for several processes, with the same parameters.
 
-    A record belongs to the period that the clock on the wall (`utc`: in Greenwich) showed when it was made. Periods are
-    `interval` times `when` long and begin at full ones, not when a process starts: days and weeks at midnight or
-    `atTime`. `backupCount` 0 keeps all rotated files.
+    A record goes into the file of the period in which it was made, in local time or, with `utc`, in UTC. A period is
+    `interval` times `when` long. Periods do not begin when a process starts: days and weeks begin at midnight or at
+    `atTime`, hours at the full hour. If `backupCount` is 0, all rotated files are kept.
 
-    The lock file notes the period that the file is from. The modification time, used where that is missing, cannot
-    tell: what is made before midnight may be written after it.
+    The period of the current file is noted in the lock's file. Where the note is missing, the modification time
+    decides, which can be wrong: a record made before midnight may be written after it.
     """
 
     def __init__(self, filename: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
@@ -86,7 +89,7 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
         return self._period is None or self._periods.find(created) > self._period
 
     def _is_late(self, created: float) -> bool:
-        """Tell whether the file of the record's period was rotated: the clock was put back, or a thread waited."""
+        """Tell whether the file of the record's period is rotated already: the clock was set back, or a thread slow."""
         if self._period is None or callable(self.rotator):  # a compressed file cannot be appended to
             return False
         return self._periods.find(created) < self._period
@@ -115,7 +118,7 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
 
     def _rename(self) -> None:
         period = self._look_up_period(os.stat(self.baseFilename)) if self._period is None else self._period
-        # The name is taken after a rotation by hand, or by another log: then count.
+        # After a rotation by hand, or by another log, the name exists: append a number.
         paths = (self._path(period, f".{n}" if n else "") for n in itertools.count())
         self.rotate(self.baseFilename, next(path for path in paths if not os.path.lexists(path)))
 
@@ -131,33 +134,33 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
 
     def _put(self, created: float, data: bytes) -> None:
         if self._is_late(created):
-            with suppress(OSError), files.open_to_append(self._path(self._periods.find(created))) as file:
-                files.write_whole(file, data)
+            with suppress(OSError), os_files.open_to_append(self._path(self._periods.find(created))) as file:
+                os_files.write_whole(file, data)
                 return
         super()._put(created, data)
 
 
 class WatchedFileHandler(logging.handlers.WatchedFileHandler):
-    """`logging.handlers.WatchedFileHandler`, for files that another program renames.
+    """`logging.handlers.WatchedFileHandler`, for files that another program, such as logrotate, renames.
 
-    A file that cannot be opened or written is reported on stderr now and then, and never raises into the application.
+    If the file cannot be opened or written, that is reported on stderr now and then, and never raised.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._reports = Reports(self)
+        self._complaints = Complaints(self)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write `record` into the file that is at the path by now."""
         try:
             super().emit(record)
         except OSError as error:
-            self._reports.lost(error)
+            self._complaints.lost(error)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  the standard library's name
-        """Report a full disk once in a while; what a formatter raises is reported as by the standard library."""
+        """Report an OSError, such as of a full disk, now and then; other errors as the standard library does."""
         error = sys.exc_info()[1]
         if isinstance(error, OSError):
-            self._reports.lost(error)
+            self._complaints.lost(error)
         else:
             super().handleError(record)

@@ -1,4 +1,4 @@
-"""The request's id, and one record of its end."""
+"""The middleware that gives each request an id and logs its end."""
 
 import logging
 import time
@@ -12,17 +12,18 @@ from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 from django.utils.encoding import escape_uri_path
 
-from applog.context import WELL_FORMED, current_request
+from applog.context import REQUEST_ID_PATTERN, current_request
 
 logger = logging.getLogger("applog.request")
 
 
 @sync_and_async_middleware
 def request_log(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    """Give each request an id, return it as X-Request-ID, and log the request's end.
+    """Give each request an id, return it as X-Request-ID, and log the request's end. It must be first in MIDDLEWARE.
 
-    The id is the client's own X-Request-ID where that is 1 to 128 letters, digits, dots, hyphens and underscores. Views
-    find it as `request.request_id`, and may set `request.log_level`. Has to stand first in MIDDLEWARE.
+    The id is the request's X-Request-ID if that consists of 1 to 128 letters, digits, dots, hyphens and underscores.
+    Views read it as `request.request_id`. They may set `request.log_level`, the level (int) of the record of the
+    request's end, which is INFO by default; NOTSET means no record.
     """
     if iscoroutinefunction(get_response):
 
@@ -51,14 +52,14 @@ def request_log(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpReq
 
 def _begin(request: HttpRequest) -> float:
     given = request.headers.get("X-Request-ID", "")
-    request_id = given if WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
+    request_id = given if REQUEST_ID_PATTERN.fullmatch(given) else uuid.uuid4().hex
     request.request_id = request_id  # type: ignore[attr-defined]
     current_request.set(request)
     return time.perf_counter()
 
 
 def _end(request: HttpRequest, response: HttpResponseBase | None, begin: float) -> None:
-    """Log the end of a request; one without a response was given up, as when the client has gone."""
+    """Log the end of a request. One without a response was given up, for example because the client has gone."""
     duration = round((time.perf_counter() - begin) * 1000, 1)
     extra: dict[str, Any] = {"request": request, "duration_ms": duration}
     if response is not None:

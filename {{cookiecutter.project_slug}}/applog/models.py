@@ -1,18 +1,18 @@
-"""The log as the admin knows it: without a table."""
+"""A model without a table, for the log's page in the admin and its permission."""
 
 from django.db import models
 
 
 class NoRows(models.Manager["Log"]):
-    """Finds nothing, so that what goes through all models, as dumpdata does, asks no database for the table."""
+    """Finds nothing, so that what reads all models, such as dumpdata, does not query a table that does not exist."""
 
     def get_queryset(self) -> models.QuerySet["Log"]:
         """Return no rows."""
         return super().get_queryset().none()
 
 
-class Log(models.Model):  # noqa: DJ008  no row is ever shown
-    """The log. Whoever has the permission `applog.view_log` may read it in the admin."""
+class Log(models.Model):  # noqa: DJ008  it has no rows
+    """The log. Users with the permission `applog.view_log` may read it in the admin."""
 
     objects = NoRows()
 

@@ -1,15 +1,24 @@
-"""Secrets that stay out of the log: values whose key says that they are one."""
+"""Keeps secrets out of the log: values whose key says that they are secret.
 
+The words are those of Django's SafeExceptionReporterFilter.hidden_settings, and of similar lists such as
+https://docs.sentry.io/platforms/python/data-management/sensitive-data/.
+"""
+
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import lru_cache
 from typing import Any
 
 REDACTED = "********"
-MAX_DEPTH = 12  # deeper values, and those that contain themselves, are left out
 OMITTED = "..."
+MAX_DEPTH = 12
 
-# Parts of a key that say it whatever stands beside them, and words that say it only as a whole: an author is no secret.
+SCALARS = frozenset({str, int, float, bool, type(None)})
+TEXT = (str, bytes, bytearray)
+SOME, ALL = (Mapping, list, tuple), (Mapping, Sequence, Set)  # kinds of containers
+
+# Parts of a key that always denote a secret, and words that do so only as a whole: an author is not a secret.
 _PART = re.compile(
     r"passw|passphrase|passcode|secret|token|cookie|authorization|credential|csrf|jwt"
     r"|(api|private|access|encryption|account|ssh)key|sess(ion)?_?id"
@@ -19,7 +28,7 @@ _HARMLESS = re.compile(
     r"(primary|foreign|public|sort|cache|idempotency|partition|routing|object|storage|s3|natural|lookup|search|group)_?keys?"
     r"|secretar|tokeni[sz]|cookie_?(banner|consent|notice|policy)|csrf_?(ok|valid|exempt)"
 )
-# A number is a secret only where the key ends so: not 512 max_tokens or a session_count of 3.
+# A number is a secret only if the key ends like this: max_tokens=512 and session_count=3 are not.
 _NUMBER = re.compile(r"(passw(or)?d|passphrase|passcode|pass|pwd|pin|[th]?otp|secret|token|sid|sess(ion)?_?id|key)$")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -31,7 +40,7 @@ def _names_secret(key: str, *, is_number: bool) -> bool:
 
 
 def is_secret(key: object, value: object) -> bool:
-    """Tell whether `key` names a password, token, key, cookie, session id or authorization, and `value` may be one."""
+    """Tell whether `key` names a password, token, key, cookie, session or authorization, and `value` may be one."""
     if value is None or isinstance(value, bool):  # has_password=True
         return False
     if not isinstance(key, (str, bytes)):
@@ -41,18 +50,45 @@ def is_secret(key: object, value: object) -> bool:
     )
 
 
-def redact(value: Any, parents: tuple[int, ...] = ()) -> Any:
-    """Return `value` with REDACTED for each secret in its mappings; `value` itself where there is none."""
-    if not isinstance(value, (Mapping, list, tuple)):
-        return value
-    if id(value) in parents or len(parents) > MAX_DEPTH:
-        return OMITTED
-    parents = (*parents, id(value))
+def redact(value: Any, convert: Callable[[Any], Any] | None = None, parents: tuple[int, ...] = ()) -> Any:
+    """Return `value` with REDACTED in place of each secret, however deep it is in mappings, lists and tuples.
+
+    Containers that contain themselves, or are nested deeper than MAX_DEPTH, are replaced by OMITTED. A container whose
+    own methods fail is replaced by the name of its class.
+
+    Args:
+        value: any object.
+        convert: called for each value that is not a container. With it, all mappings become dicts with keys of type
+            str, and other sequences and sets become lists. Without it, a container without secrets is returned as it
+            is.
+        parents: the ids of the containers that `value` is in.
+
+    """
+    try:
+        if type(value) in SCALARS or isinstance(value, TEXT) or not isinstance(value, SOME if convert is None else ALL):
+            return value if convert is None else convert(value)
+        if id(value) in parents or len(parents) > MAX_DEPTH:
+            return OMITTED
+        return _redact_items(value, convert, (*parents, id(value)))
+    except Exception:  # noqa: BLE001  whatever the object's own methods raise
+        return name_of(type(value))
+
+
+def _redact_items(value: Any, convert: Callable[[Any], Any] | None, parents: tuple[int, ...]) -> Any:
     if isinstance(value, Mapping):
         old = dict(value.items())
-        new = {key: REDACTED if is_secret(key, item) else redact(item, parents) for key, item in old.items()}
-        return new if any(new[key] is not item for key, item in old.items()) else value
-    items = [redact(item, parents) for item in value]
-    if all(new is item for new, item in zip(items, value, strict=True)):
+        new = {key: REDACTED if is_secret(key, item) else redact(item, convert, parents) for key, item in old.items()}
+        if convert:
+            return {str(redact(key, convert, parents)): item for key, item in new.items()}
+        return value if all(new[key] is item for key, item in old.items()) else new
+    items = [redact(item, convert, parents) for item in value]
+    if convert:
+        return items
+    if all(map(operator.is_, items, value)):
         return value
     return items if isinstance(value, list) else tuple(items)
+
+
+def name_of(cls: type) -> str:
+    """Return the full name of a class, without the module of a built-in one."""
+    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"

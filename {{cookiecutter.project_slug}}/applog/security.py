@@ -1,8 +1,9 @@
-"""What concerns security, as records of the logger `applog.security`: who signed in or failed to, who may do more now.
+"""Security events: which records are such events, and signal receivers that record more of them.
 
-Events have the names of https://cheatsheetseries.owasp.org/cheatsheets/Logging_Vocabulary_Cheat_Sheet.html. A change is
-recorded when its transaction is committed, by the signals that Django sends for it: not what `QuerySet.update`, bulk
-operations and SQL change.
+Events have the names of https://cheatsheetseries.owasp.org/cheatsheets/Logging_Vocabulary_Cheat_Sheet.html. The
+receivers log to `applog.security`: signing in and out, and changes of users, groups and permissions. A change is
+recorded when its transaction is committed. `QuerySet.update`, bulk operations and SQL send no signals, so what they
+change is not recorded.
 """
 
 import getpass
@@ -14,7 +15,6 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db import models, transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
@@ -24,13 +24,30 @@ from applog.context import current_request
 
 logger = logging.getLogger(__name__)
 
-NAME_LENGTH = 254  # characters, of a name that a stranger typed
-NAMES_SHOWN = 10
+LOGGERS = ("applog.security", "django.security", "django.request")  # whose records may be security events
+DENIED = (401, 403)  # statuses
+
+NAME_LENGTH = 254  # characters of a user name that was typed to sign in
+NAMES_SHOWN = 10  # of the groups, permissions or users of one change
 FLAGS = ("is_active", "is_staff", "is_superuser")
 
 
+def security_event(record: logging.LogRecord) -> str | None:
+    """Return the name of the security event that `record` is about, or None for all other records."""
+    logger_name = next((name for name in LOGGERS if f"{record.name}.".startswith(f"{name}.")), "")
+    if logger_name == "applog.security":
+        return getattr(record, "event", None)
+    if logger_name and getattr(record, "status_code", None) in DENIED:
+        return "authz_fail"
+    return "input_validation_fail" if logger_name == "django.security" else None
+
+
 def connect() -> None:
-    """Listen to the signals of Django's authentication, and of users, groups and permissions."""
+    """Connect the receivers to the signals of django.contrib.auth, which must be installed.
+
+    A user model without groups or permissions has no such signals, and none are recorded.
+    """
+    group = apps.get_model("auth", "Group")
     user_logged_in.connect(signed_in)
     user_login_failed.connect(sign_in_failed)
     user_logged_out.connect(signed_out)
@@ -40,8 +57,8 @@ def connect() -> None:
             pre_save.connect(remember, sender=model)
             post_save.connect(saved, sender=model)
             post_delete.connect(deleted, sender=model)
-    post_delete.connect(group_deleted, sender=Group)
-    for model, name in ((user, "groups"), (user, "user_permissions"), (Group, "permissions")):
+    post_delete.connect(group_deleted, sender=group)
+    for model, name in ((user, "groups"), (user, "user_permissions"), (group, "permissions")):
         if field := getattr(model, name, None):
             m2m_changed.connect(members_changed, sender=field.through)
 
@@ -58,13 +75,13 @@ def sign_in_failed(credentials: dict[str, Any], request: HttpRequest | None = No
 
 
 def signed_out(request: HttpRequest | None, user: models.Model | None, **_: Any) -> None:
-    """Record a sign-out; there is no user where the session had expired before."""
+    """Record a sign-out; without a user, the session had expired before."""
     if user:
         record(logging.INFO, "session_expired", f"logout, {describe(user)}", request)
 
 
 def remember(instance: Any, using: str, update_fields: Iterable[str] | None, **_: Any) -> None:
-    """Keep what a user's row holds before it is saved."""
+    """Keep the fields of a user as they are in the database before it is saved."""
     names = {"password", *FLAGS}.intersection(field.name for field in instance._meta.concrete_fields)
     names &= set(names if update_fields is None else update_fields)
     rows = type(instance)._base_manager.using(using).filter(pk=instance.pk)
@@ -72,7 +89,7 @@ def remember(instance: Any, using: str, update_fields: Iterable[str] | None, **_
 
 
 def saved(instance: Any, using: str, created: bool, update_fields: Iterable[str] | None, **_: Any) -> None:
-    """Record a new user, a new password and a change of what a user may do."""
+    """Record a new user, a new password, or new permissions of a user."""
     before = vars(instance).pop("_before_save", None) or {}
     now = {name: getattr(instance, name) for name in ("password", *FLAGS) if created or name in before}
     flags = {name: now[name] for name in FLAGS if name in now and (created or now[name] != before[name])}
@@ -81,7 +98,7 @@ def saved(instance: Any, using: str, created: bool, update_fields: Iterable[str]
     if created:
         record_change("user_created", f"{who}, {changes}", using)
         return
-    # When somebody signs in Django hashes the same password anew where the hasher was changed, and saves only that.
+    # After a change of the hasher, signing in hashes the same password again, and saves only that field.
     rehashed = set(update_fields or ()) == {"password"} and vars(instance).get("_password", "") is None
     if now.get("password") != before.get("password") and not rehashed:
         record_change("authn_password_change", who, using, logging.INFO)
@@ -94,15 +111,15 @@ def deleted(instance: models.Model, using: str, **_: Any) -> None:
     record_change("user_deleted", describe(instance), using)
 
 
-def group_deleted(instance: Group, using: str, **_: Any) -> None:
-    """Record that a group was removed, and with it what its members could do by it."""
+def group_deleted(instance: models.Model, using: str, **_: Any) -> None:
+    """Record that a group was removed, and so its permissions from its members."""
     record_change("authz_change", f"{describe(instance)} deleted", using)
 
 
 def members_changed(  # noqa: PLR0913, PLR0917  the signal's
     sender: Any, instance: models.Model, action: str, model: Any, pk_set: set[Any] | None, using: str, **_: Any
 ) -> None:
-    """Record who or what was put into a group, given a permission, or lost it."""
+    """Record that groups or permissions were given or taken away."""
     if action == "pre_clear":
         [own] = [field.name for field in sender._meta.fields if isinstance(instance, field.related_model or ())]
         [other] = [field.attname for field in sender._meta.fields if issubclass(field.related_model or int, model)]
@@ -116,23 +133,23 @@ def members_changed(  # noqa: PLR0913, PLR0917  the signal's
 
 
 def describe(item: Any) -> str:
-    """Name a user, group or permission, so that nobody can choose a name that reads as something else.
+    """Return a user, group or permission as text. The name is quoted, so that no name can be read as something else.
 
-    The same words in every language, so that they can be searched.
+    The text is the same in every language, so that it can be searched for.
     """
     name = item.get_username() if hasattr(item, "get_username") else getattr(item, "codename", None) or item.name
     return f"{item._meta.model_name} {item.pk} {str(name)!r}"
 
 
 def record_change(event: str, message: str, using: str, level: int = logging.WARNING) -> None:
-    """Record a change of the database, with who made it, once it is committed."""
+    """Record a change in the database `using`, and who made it, once it is committed."""
     request = current_request.get()
     if request is None:
-        with suppress(Exception):  # whatever the system's user database raises
+        with suppress(Exception):  # whatever the system's list of users raises
             message = f"{message}, by {getpass.getuser()!r} on this machine"
     transaction.on_commit(partial(record, level, event, message, request), using=using, robust=True)
 
 
 def record(level: int, event: str, message: str, request: HttpRequest | None = None) -> None:
-    """Record an event; the formatters add whom the request came from."""
+    """Log an event. The formatters add whom the request came from."""
     logger.log(level, "%s", message, extra={"event": event, "request": request or current_request.get()})

@@ -1,26 +1,32 @@
 """Settings of the project, read top to bottom; what differs between machines comes from the environment or .env."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
+from dotenv import dotenv_values
 from environs import Env, EnvError, validate
-
-from applog.files import find_problem
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 IS_WINDOWS = sys.platform.startswith("win")
 
-# Environment: a variable of the process wins over the same one in .env. .env.example lists them all.
-# https://github.com/sloria/environs#readme
+# Environment: a variable of the process wins over the same one in .env, and an empty one is taken for one that is not
+# set. .env.example lists them all. https://github.com/sloria/environs#readme
 
-env = Env()
 try:
-    env.read_env(BASE_DIR / ".env", recurse=False)
+    dotenv = dotenv_values(BASE_DIR / ".env")
 except (OSError, UnicodeDecodeError) as error:
     message = f'File "{BASE_DIR / ".env"}" cannot be read ({error})'
     raise EnvError(message) from error
-not_empty = validate.Length(min=1, error="must not be empty")
+
+
+class ProjectEnv(Env):
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        return os.environ.get(env_key) or dotenv.get(env_key) or default
+
+
+env = ProjectEnv()
 not_negative = validate.Range(min=0, error="must be 0 or more")
 at_least_1 = validate.Range(min=1, error="must be 1 or more")
 
@@ -28,7 +34,7 @@ at_least_1 = validate.Range(min=1, error="must be 1 or more")
 # https://docs.djangoproject.com/en/stable/howto/deployment/checklist/
 
 DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = env.str("SECRET_KEY", validate=not_empty)
+SECRET_KEY = env.str("SECRET_KEY")
 ALLOWED_HOSTS = [host for host in env.list("ALLOWED_HOSTS", default=[], subcast=str.strip) if host]
 if not (DEBUG or ALLOWED_HOSTS):
     message = 'Environment variable "ALLOWED_HOSTS" not set; it is needed unless DEBUG is on'
@@ -86,18 +92,18 @@ TEMPLATES = [
 # Database: SQLite unless DATABASE_URL names another.
 # https://docs.djangoproject.com/en/stable/ref/databases/
 
-DATABASE = env.dj_db_url("DATABASE_URL", default="sqlite:///db.sqlite3", conn_max_age=60, conn_health_checks=True)
-if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
-    if DATABASE["NAME"] != ":memory:":
-        DATABASE["NAME"] = BASE_DIR / DATABASE["NAME"]
+database = env.dj_db_url("DATABASE_URL", default="sqlite:///db.sqlite3", conn_max_age=60, conn_health_checks=True)
+if database["ENGINE"] == "django.db.backends.sqlite3":
+    if database["NAME"] != ":memory:":
+        database["NAME"] = BASE_DIR / database["NAME"]
     # Readers and one writer side by side; a second writer waits, for up to 20 seconds, instead of failing.
-    DATABASE["OPTIONS"] = {
+    database["OPTIONS"] = {
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
         "timeout": 20,
         "transaction_mode": "IMMEDIATE",
-        **DATABASE.get("OPTIONS", {}),
+        **database.get("OPTIONS", {}),
     }
-DATABASES = {"default": DATABASE}
+DATABASES = {"default": database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Users and passwords
@@ -143,15 +149,17 @@ EMAIL_PORT = env.int("EMAIL_PORT", default=25)
 EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
 EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
 EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=False)
+EMAIL_USE_SSL = env.bool("EMAIL_USE_SSL", default=False)
 # % else
-SMTP = {
+smtp = {
     "host": env.str("EMAIL_HOST", default="localhost"),
     "port": env.int("EMAIL_PORT", default=25),
     "username": env.str("EMAIL_HOST_USER", default=""),
     "password": env.str("EMAIL_HOST_PASSWORD", default=""),
     "use_tls": env.bool("EMAIL_USE_TLS", default=False),
+    "use_ssl": env.bool("EMAIL_USE_SSL", default=False),
 }
-MAILERS = {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"} if DEBUG else {"OPTIONS": SMTP}}
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"} if DEBUG else {"OPTIONS": smtp}}
 # % endif
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="webmaster@localhost")
 
@@ -160,84 +168,77 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="webma
 
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
 SECURE_REDIRECT_EXEMPT = [r"^health/$"]
-PROXY_HEADER = env.list("SECURE_PROXY_SSL_HEADER", None, subcast=str.strip, validate=validate.Length(equal=2))
-SECURE_PROXY_SSL_HEADER = tuple(PROXY_HEADER) if PROXY_HEADER else None
+proxy_header = env.list("SECURE_PROXY_SSL_HEADER", None, subcast=str.strip, validate=validate.Length(equal=2))
+SECURE_PROXY_SSL_HEADER = tuple(proxy_header) if proxy_header else None
 SECURE_HSTS_SECONDS = 0 if DEBUG else env.int("SECURE_HSTS_SECONDS", default=3600, validate=not_negative)
-SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-SECURE_HSTS_PRELOAD = True
-SESSION_COOKIE_SECURE = not DEBUG
-CSRF_COOKIE_SECURE = not DEBUG
-CSP = {
-    "default-src": ["'self'"],
-    "img-src": ["'self'", "data:"],
-    "base-uri": ["'none'"],
-    "frame-ancestors": ["'none'"],
-}
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=True)
+SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=True)
+SESSION_COOKIE_SECURE = env.bool("SESSION_COOKIE_SECURE", default=not DEBUG)
+CSRF_COOKIE_SECURE = env.bool("CSRF_COOKIE_SECURE", default=not DEBUG)
+csp = {"default-src": ["'self'"], "img-src": ["'self'", "data:"], "base-uri": ["'none'"], "frame-ancestors": ["'none'"]}
 # % if cookiecutter.django_version == "5.2"
-CONTENT_SECURITY_POLICY = {"DIRECTIVES": CSP}
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": csp}
 
 # % else
-SECURE_CSP = CSP
+SECURE_CSP = csp
 
 # % endif
-# Logging: every record once on the console and once in logs/django.log; what concerns security also in
-# logs/security.log. Windows rotates by size, every other system at midnight.
-# https://docs.djangoproject.com/en/stable/topics/logging/
+# Logging: every record goes to the console and to logs/django.log, security events also to logs/security.log.
+# Windows rotates by size, every other system at midnight. https://docs.djangoproject.com/en/stable/topics/logging/
 
 LOGS_DIR = BASE_DIR / "logs"
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]))
 LOG_FORMAT = env.str("LOG_FORMAT", default="text", validate=validate.OneOf(["text", "json"]))
-TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0, validate=not_negative)
+LOG_FILES = env.str("LOG_FILES", default="rotate", validate=validate.OneOf(["rotate", "watch", "off"]))
+if IS_WINDOWS and LOG_FILES == "watch":
+    message = '"LOG_FILES" must be one of rotate, off, as no other program can rename open files on Windows'
+    raise EnvError(message)
+LOG_QUEUE = env.bool("LOG_QUEUE", default=False)
+for name in filter(lambda name: name.startswith("OTEL_"), dotenv):  # the SDK reads the process's environment only
+    os.environ.setdefault(name, dotenv[name] or "")
 SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="{{ cookiecutter.project_slug }}")
-SERVICE_NAME = SERVICE_NAME or "{{ cookiecutter.project_slug }}"  # where the variable is empty
-LOG_FILES_CHOICES = ["rotate", "off"] if IS_WINDOWS else ["rotate", "watch", "off"]
-ERROR = "must be one of {choices}" + (", as no other program can rename open files on Windows" if IS_WINDOWS else "")
-LOG_FILES = env.str("LOG_FILES", default="rotate", validate=validate.OneOf(LOG_FILES_CHOICES, error=ERROR))
-BY_SIZE = {
+TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0, validate=not_negative)
+
+by_size = {
     "class": "applog.handlers.SharedRotatingFileHandler",
-    "maxBytes": env.int("LOG_MAX_BYTES", default=10_485_760, validate=at_least_1),
+    "maxBytes": env.int("LOG_MAX_BYTES", default=10 * 1024 * 1024, validate=at_least_1),
     "backupCount": env.int("LOG_BACKUP_COUNT", default=10, validate=at_least_1),
 }
-AT_MIDNIGHT = {
+at_midnight = {
     "class": "applog.handlers.SharedTimedRotatingFileHandler",
     "when": "midnight",
     "backupCount": env.int("LOG_BACKUP_DAYS", default=90, validate=at_least_1),
 }
-BY_ANOTHER_PROGRAM = {"class": "applog.handlers.WatchedFileHandler"}
-ROTATION = BY_ANOTHER_PROGRAM if LOG_FILES == "watch" else BY_SIZE if IS_WINDOWS else AT_MIDNIGHT
-
-# Where they cannot be written, on a read-only disk for example, records go to the console alone: applog.W001 says so.
-WITH_FILES = LOG_FILES != "off" and find_problem(LOGS_DIR, "django.log", "security.log") is None
-SECURITY_LOG = {"handlers": ["security_file"] if WITH_FILES else [], "level": "INFO"}
-FILE_OPTIONS = {**ROTATION, "formatter": LOG_FORMAT, "encoding": "utf-8", "delay": True}
+by_another_program = {"class": "applog.handlers.WatchedFileHandler", "delay": True}
+rotation = by_another_program if LOG_FILES == "watch" else by_size if IS_WINDOWS else at_midnight
+file = {**rotation, "formatter": LOG_FORMAT, "encoding": "utf-8"}
 
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {name: {"()": f"applog.formatters.{name.title()}Formatter"} for name in ("text", "json")},
+    "formatters": {
+        "text": {"()": "applog.formatters.TextFormatter"},
+        "json": {"()": "applog.formatters.JsonFormatter"},
+    },
     "filters": {
-        "SecurityFilter": {"()": "applog.filters.SecurityFilter"},
-        "ServerFilter": {"()": "applog.filters.ServerFilter"},
+        "security": {"()": "applog.filters.SecurityFilter"},
+        "server": {"()": "applog.filters.ServerFilter"},
         "debug_is_off": {"()": "django.utils.log.RequireDebugFalse"},
     },
     "handlers": {
         "console": {"class": "applog.console.ConsoleHandler", "formatter": LOG_FORMAT, "level": LOG_LEVEL},
-        "file": {**FILE_OPTIONS, "filename": LOGS_DIR / "django.log", "level": LOG_LEVEL},
-        "security_file": {**FILE_OPTIONS, "filename": LOGS_DIR / "security.log", "filters": ["SecurityFilter"]},
+        "file": {**file, "filename": LOGS_DIR / "django.log", "level": LOG_LEVEL},
+        "security_file": {**file, "filename": LOGS_DIR / "security.log", "filters": ["security"]},
         "mail_admins": {"class": "django.utils.log.AdminEmailHandler", "level": "ERROR", "filters": ["debug_is_off"]},
     },
-    "root": {"handlers": ["console", "file"] if WITH_FILES else ["console"], "level": LOG_LEVEL},
-    # No console here, which Django itself gives "django" and "django.server": each record would be printed a second
-    # time. LOG_LEVEL does not concern the security log. Django's own DEBUG records, of each query, are left out.
+    "root": {"handlers": ["console", "file"], "level": LOG_LEVEL},
     "loggers": {
-        "django": {"handlers": ["mail_admins"], "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
-        "django.server": {"handlers": [], "level": "NOTSET", "propagate": True, "filters": ["ServerFilter"]},
-        **dict.fromkeys(("applog.security", "django.request", "django.security"), SECURITY_LOG),
+        # Not on the console as well, where Django logs by default: each record would be printed twice.
+        "django": {"handlers": ["mail_admins"], "level": "INFO"},
+        "django.server": {"handlers": [], "level": "NOTSET", "propagate": True, "filters": ["server"]},
+        "django.request": {"handlers": ["security_file"], "level": "INFO"},
+        "django.security": {"handlers": ["security_file"], "level": "INFO"},
+        "applog.security": {"handlers": ["security_file"], "level": "INFO"},
     },
 }
-if env.str("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "") or env.str("OTEL_EXPORTER_OTLP_ENDPOINT", ""):
-    from applog.otlp import add_handler  # to a collector as well
-
-    add_handler(LOGGING)
-# With LOG_QUEUE a thread of its own writes each file, so that no request waits for the disk.
-LOGGING_CONFIG = "applog.queues.configure" if env.bool("LOG_QUEUE", default=False) else "logging.config.dictConfig"
+LOGGING_CONFIG = "applog.setup.configure"  # leaves out files that cannot be written; adds OTEL_... and LOG_QUEUE

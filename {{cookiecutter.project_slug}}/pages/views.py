@@ -14,7 +14,7 @@ from django.template.defaultfilters import filesizeformat
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from applog.checks import used_handlers
+from applog.conf import used_handlers
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ HOLDS = {"file": "every record from {level} up", "security_file": "what concerns
 
 def _handlers() -> dict[str, dict[str, Any]]:
     """Return the handlers of files that are in use, by name."""
-    return {name: options for name, options in used_handlers(settings.LOGGING) if "filename" in options}
+    return {name: options for name, options in used_handlers().items() if "filename" in options}
 
 
 def _holds(handler: str) -> str:

@@ -18,8 +18,8 @@ from django.http import StreamingHttpResponse
 from django.test import AsyncRequestFactory, Client, RequestFactory
 from django.urls import reverse
 
-from applog import histogram, views
 from applog.formatters import TextFormatter
+from applog.page import histogram, views
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 Write = Callable[..., None]
@@ -224,7 +224,7 @@ def test_a_log_that_the_owner_adds_is_shown(reader: Client, write: Write, settin
     output = StringIO()
     call_command("logs", "orders", stdout=output)
     assert output.getvalue().endswith("paid\n")
-    settings.DEBUG = True
+    settings.DEBUG, settings.LOG_FILES = True, "rotate"
     home = reader.get("/").text
     assert "orders.log" in home
     assert "records of shop.orders" in home

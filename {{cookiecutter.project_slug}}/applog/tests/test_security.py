@@ -19,8 +19,8 @@ from django.test import Client, override_settings
 from django.utils import translation
 
 from applog.checks import check_handlers
-from applog.filters import SecurityFilter, security_event
-from applog.security import describe
+from applog.filters import SecurityFilter
+from applog.security import describe, security_event
 
 Events = Callable[[], list[str]]
 PASSWORD = "correct horse 1"  # noqa: S105  nobody's
@@ -191,7 +191,7 @@ INDIA = "Asia/Kolkata"
     ("logging_settings", "changes", "ids"),
     [
         (configured(), {}, []),
-        (configured(), {"LOGS_DIR": settings.BASE_DIR / "manage.py"}, ["applog.W001"]),
+        (configured({**BY_SIZE, "filename": settings.BASE_DIR / "manage.py" / "mine.log"}), {}, ["applog.W001"]),
         (configured(), {"STATIC_ROOT": settings.BASE_DIR}, ["applog.W002", "applog.W002"]),
         (configured(), {"MEDIA_ROOT": str(settings.LOGS_DIR)}, ["applog.W002", "applog.W002"]),
         (configured(STANDARD), {}, ["applog.W003"]),
@@ -224,4 +224,5 @@ def test_a_handler_for_unix_is_noticed_on_windows(monkeypatch: pytest.MonkeyPatc
     """There it keeps the file from being renamed."""
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(settings, "LOGGING", configured({"class": "logging.handlers.WatchedFileHandler"}))
+    monkeypatch.setattr(settings, "LOG_FILES", "rotate")
     assert [message.id for message in check_handlers()] == ["applog.W004"]

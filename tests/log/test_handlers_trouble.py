@@ -1,0 +1,181 @@
+"""The disk is full, the folder read-only, descriptors are used up: the application goes on."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import handler_scenes as scenes
+import pytest
+from handler_support import (
+    KINDS,
+    assert_each_once,
+    handlers,
+    needs_root,
+    own_files,
+    play,
+    record,
+    whole_lines,
+)
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the limits are those of POSIX")
+
+
+@KINDS
+def test_a_full_quota_costs_no_record_that_fits(log, kind):
+    """Without this, a full disk turns each log line into an exception, or tears it."""
+    [error] = play(scenes.fill_quota, log, kind).splitlines()
+    assert str(log) in error
+    lines = whole_lines(log)
+    size = len(lines[0]) + 1
+    assert len(lines) in range(5000 // size, 5000 // size + 12)
+    assert all(f"n{number}n" in lines[number - 310] for number in range(300, 310))
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a disk that is soon full."""
+    needs_root("only root may mount a small disk")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(disk)]
+    if not shutil.which("mount") or subprocess.run(mount, check=False).returncode:
+        pytest.skip("mounting is not permitted here")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+@KINDS
+def test_a_full_disk_costs_no_record_that_fits(small_disk, kind):
+    """Without this, writing does not resume when the disk has room again."""
+    log = small_disk / "logs" / "django.log"
+    [error] = play(scenes.fill_disk, log, kind).splitlines()
+    assert "No space left on device" in error
+    assert str(log) in error
+    lines = whole_lines(log)
+    assert 15 <= len(lines) < 3010
+    assert all("n30" in line for line in lines[-10:])
+
+
+@KINDS
+def test_too_many_open_files(log, kind):
+    """Without this, a leak of descriptors elsewhere takes the log with it."""
+    errors = play(scenes.use_up_descriptors, log, kind).splitlines()
+    assert 1 <= len(errors) <= 2
+    assert all("Too many open files" in error and str(log) in error for error in errors)
+    assert_each_once(log, range(10, 40))
+
+
+@pytest.fixture
+def forbidden():
+    """Return a log in a folder that anybody may enter."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        log = folder / "logs" / "django.log"
+        log.parent.mkdir()
+        yield log
+        log.parent.chmod(0o755)
+
+
+@pytest.mark.parametrize("kind", ["Size", "Time", "Watched"])
+def test_a_folder_that_cannot_be_written(forbidden, kind):
+    """Without this, a deployment with a wrong owner answers each request with an error."""
+    forbidden.parent.chmod(0o555)
+    errors = play(scenes.write_without_rights, forbidden, kind, 50).splitlines()
+    assert 1 <= len(errors) <= 2
+    assert all("Permission denied" in error and str(forbidden) in error for error in errors)
+    assert not forbidden.exists()
+
+
+def test_a_log_that_can_be_written_in_a_folder_that_cannot(forbidden):
+    """Without this, a folder that only root may change costs the records, not just the rotation."""
+    forbidden.write_text("")
+    forbidden.chmod(0o666)
+    forbidden.parent.chmod(0o555)
+    [error] = play(scenes.write_without_rights, forbidden, "Size", 500, 500).splitlines()
+    assert "Permission denied" in error
+    assert len(whole_lines(forbidden)) == 500
+
+
+@pytest.mark.parametrize("how", ["descriptor", "stream"])
+@KINDS
+def test_a_file_that_somebody_closed(log, kind, how):
+    """Without this, a daemon that closes all descriptors loses the log."""
+    play(scenes.lose_descriptor, log, kind, how, python=[sys.executable])
+    assert len(whole_lines(log)) == 4
+
+
+@KINDS
+def test_a_character_that_the_encoding_lacks(log, kind):
+    """Without this, one emoji in a user's name costs the record."""
+    play(scenes.write_ascii, log, kind)
+    assert whole_lines(log)[0].endswith("n\\u2192\\udc80 end")
+
+
+def test_a_lock_whose_file_cannot_be_seen_is_not_kept(log, monkeypatch):
+    """Without this, a moment without rights leaves the lock taken, and nobody rotates until a restart."""
+    unlucky, other = handlers.os_files.ProcessLock(str(log)), handlers.os_files.ProcessLock(str(log))
+    lock_file, stat = str(log.with_name(f".{log.name}.lock")), os.stat
+
+    def refuse(path, *args, **kwargs):
+        if path == lock_file:
+            raise PermissionError(13, "Permission denied", path)
+        return stat(path, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", refuse)
+        with pytest.raises(TimeoutError):
+            unlucky.acquire(0)
+    other.acquire(0)
+    assert (unlucky.held, other.held) == (False, True)
+    unlucky.close()
+    other.close()
+
+
+def test_a_process_without_the_lock_leaves_the_period_alone(log, make):
+    """Without this, a worker that starts while another rotates notes a wrong day, for all of them."""
+    day = 86400
+    first = make("SharedTimedRotatingFileHandler", log, when="midnight", utc=True)
+    first.emit(record(20_000 * day + 100))
+    note = log.with_name(f".{log.name}.lock")
+    lock = handlers.os_files.ProcessLock(str(log))
+    lock.acquire(0)
+    noted = note.read_bytes()
+    lock.write_note(b"")  # as in the middle of write_note
+    second = make("SharedTimedRotatingFileHandler", log, when="midnight", utc=True)
+    second.emit(record(20_000 * day + 200))
+    assert second.shouldRollover(record(20_000 * day + 300))  # as far as it can tell
+    second.emit(record(20_000 * day + 300))
+    assert note.read_bytes() == b""
+    lock.write_note(noted)
+    lock.close()
+    assert own_files(log) == [log]
+    assert len(log.read_text().splitlines()) == 3
+
+
+def test_a_held_rotation_is_reported_after_a_while_only(log, make, monkeypatch, capfd):
+    """Without this, the console tells of each moment in which a scanner held the log, hours after the first."""
+    handler = make("SharedRotatingFileHandler", log, maxBytes=100, backupCount=3)
+    other = make("SharedRotatingFileHandler", log, maxBytes=100, backupCount=3)
+    hours = [0]
+    monkeypatch.setattr("applog.rotation.complaints.time.monotonic", lambda: hours[0] * 3600)
+
+    def be_held(_source, _target):
+        error = PermissionError("held")
+        error.winerror = 32
+        raise error
+
+    for hours[0] in (1, 5):
+        handler.emit(record(message="x" * 90))
+        with monkeypatch.context() as patch:
+            patch.setattr(handlers.os_files, "rename", be_held)
+            handler._retry_at = 0  # noqa: SLF001
+            handler.emit(record(message="y" * 90))
+        other.emit(record(message="z" * 90))
+        handler._close_window()  # noqa: SLF001  as if half a second had passed
+        handler.emit(record(message="short"))
+    assert len(own_files(log)) > 1
+    assert capfd.readouterr().err == ""

@@ -1,0 +1,131 @@
+"""What LOGGING says: which handlers are in use, which logs they write, and how those rotate."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from applog.reading.log import LogFile, RotatedLog
+from applog.rotation.os_files import ProcessLock, free_name
+from applog.rotation.periods import Periods
+from applog.setup import in_effect
+from applog.text import now
+
+LOCK_SECONDS = 10
+NOT_FOR_THE_CLASS = {"class", "formatter", "level", "filters", "filename"}
+
+
+def used_handlers() -> dict[str, dict[str, Any]]:
+    """Return the options of each handler that a logger, or another handler, hands records to, by the handler's name.
+
+    A file that is not written, because LOG_FILES is off or for a problem, has none.
+    """
+    config = in_effect(settings.LOGGING)
+    loggers = [config.get("root", {}), *config.get("loggers", {}).values()]
+    named = [name for logger in loggers for name in logger.get("handlers", ())]
+    return {name: config["handlers"][name] for name in with_targets(named, config["handlers"])}
+
+
+def with_targets(names: list[str], handlers: dict[str, Any]) -> dict[str, None]:
+    """Return the names of handlers, each once, and of those that they hand records to, as a queue does."""
+    found: dict[str, None] = {}
+    for name in names:
+        found |= {name: None, **with_targets(handlers[name].get("handlers", []), handlers)}
+    return found
+
+
+def chain_of(name: str) -> Iterator[dict[str, Any]]:
+    """Yield the options that LOGGING has for the logger `name` and for those above it that its records reach."""
+    loggers = settings.LOGGING.get("loggers", {})
+    while name:
+        options = loggers.get(name, {})
+        yield options
+        if not options.get("propagate", True):
+            return
+        name = name.rpartition(".")[0]
+    yield root_logger()
+
+
+def root_logger() -> dict[str, Any]:
+    """Return the options of the root logger, which LOGGING may have under "root" or in "loggers" under ""."""
+    options: dict[str, Any] = settings.LOGGING.get("root", settings.LOGGING.get("loggers", {}).get("", {}))
+    return options
+
+
+class ProjectLog(RotatedLog):
+    """The log of a handler in LOGGING, whose options are `options`."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        super().__init__(options["filename"])
+        self.options = options
+
+    @property
+    def max_bytes(self) -> int | None:
+        """The size at which the file is rotated, in bytes, or None if it is not rotated by size."""
+        return self.options.get("maxBytes") or None
+
+    @property
+    def backup_count(self) -> int | None:
+        """How many rotated files are kept, or None if their number is not limited."""
+        return self.options.get("backupCount") or None
+
+    @property
+    def next_rotation(self) -> datetime | None:
+        """When the file is due for rotation, or None if it is not rotated by time.
+
+        The first record after that rotates the file, so the time may be past.
+        """
+        if not {"when", "class"} <= self.options.keys():
+            return None
+        parameters = {key: value for key, value in self.options.items() if key not in NOT_FOR_THE_CLASS}
+        # With `delay` the constructor opens no file.
+        handler = import_string(self.options["class"])(self.path, **{**parameters, "delay": True})
+        handler.close()
+        try:
+            modified = self.path.stat().st_mtime
+        except OSError:
+            modified = now().timestamp()
+        return Periods.of(handler).end(modified)
+
+    def rotated_files(self) -> list[LogFile]:
+        """Return all files but the current one, oldest first."""
+        return [file for file in self.files() if file.path.name != self.path.name]
+
+    def last_change(self, file: LogFile) -> datetime:
+        """Return the time of a file's last record or of its modification, whichever is later."""
+        return max(filter(None, (self.limits(file)[1], file.modified)))
+
+    def remove(self, old: list[LogFile]) -> list[OSError]:
+        """Remove rotated files, under whatever name they have now. Returns the errors of those that cannot be removed.
+
+        Raises OSError when another process does not release the lock that rotation needs.
+        """
+        errors = []
+        lock = ProcessLock(str(self.path))
+        lock.acquire(LOCK_SECONDS)  # while another process rotates, files change their names
+        try:
+            wanted = {file.identity for file in old}
+            for file in self.rotated_files():
+                if file.identity in wanted:
+                    try:
+                        free_name(str(file.path))
+                    except OSError as error:
+                        errors.append(error)
+        finally:
+            lock.close()
+        return errors
+
+
+def project_logs() -> dict[str, ProjectLog]:
+    """Return the logs by name: "django", "security", and that of each other handler in LOGGING with a "filename".
+
+    They can be read also while they are not written.
+    """
+    logs: dict[str, ProjectLog] = {}
+    for options in settings.LOGGING.get("handlers", {}).values():
+        if "filename" in options:
+            log = ProjectLog(options)
+            logs.setdefault(log.name, log)
+    return logs

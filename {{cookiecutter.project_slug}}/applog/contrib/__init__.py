@@ -1,0 +1,25 @@
+"""What a variable switches on: a collector (OpenTelemetry), and a queue before each file."""
+
+import logging
+import os
+from typing import Any
+
+
+def switch_on(config: dict[str, Any]) -> None:
+    """Add the handlers that variables ask for to the loggers that `config`, which is LOGGING, has set up.
+
+    Raises EnvError for a variable of OpenTelemetry's that cannot be used.
+    """
+    if os.environ.get("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        from applog.contrib.otlp import OTLPHandler, check_environment  # noqa: PLC0415  what it imports is optional
+
+        check_environment()
+        handler = OTLPHandler()
+        handler.setLevel(logging.root.level)
+        logging.root.addHandler(handler)
+    from django.conf import settings  # noqa: PLC0415  the queue works without Django
+
+    if getattr(settings, "LOG_QUEUE", False):
+        from applog.contrib.queues import add_queues  # noqa: PLC0415  which listens to forks and exits
+
+        add_queues(config.get("loggers", ()))

@@ -1,0 +1,102 @@
+"""`manage.py logs stats`: records by hour and level, and the most frequent messages."""
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from shutil import get_terminal_size
+
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from applog.conf import ProjectLog
+from applog.management.records import SLICE_SECONDS, Progress, can_show, painter, read_back
+from applog.reading.pages import Position, count_bytes_before, count_records
+from applog.reading.query import LEVELS, Query
+from applog.text import printable
+
+STATS_HOURS = 24  # counted, unless an option says since when
+MESSAGES = 10  # printed
+MESSAGE_KINDS = 20_000  # that are distinguished at a time
+
+Levels = dict[datetime, Counter[str]]
+
+
+def print_statistics(command: BaseCommand, logs: list[ProjectLog], query: Query) -> None:
+    """Print how many records there are by hour and level, and the most frequent messages.
+
+    Raises SlowPatternError.
+    """
+    levels: Levels = {}
+    position, total = Position(), count_bytes_before(logs)
+    with Progress(command.stderr, "Counting") as progress:
+        complete = False
+        while not complete:
+            counts = count_records(
+                logs,
+                timedelta(hours=1),
+                position,
+                query=query,
+                zone=timezone.get_current_timezone(),
+                seconds=SLICE_SECONDS,
+            )
+            for begin, numbers in counts.levels.items():
+                levels.setdefault(begin, Counter()).update(numbers)
+            position, complete = counts.older, counts.complete
+            progress.update(1 - count_bytes_before(logs, position) / max(1, total))
+    if levels:
+        draw(command, levels)
+    else:
+        command.stdout.write("No records.")
+    print_messages(command, logs, query)
+
+
+def draw(command: BaseCommand, levels: Levels) -> None:
+    """Print a table with a line for each hour and a column for each level, and a bar for each line."""
+    known = [level for level in reversed(LEVELS) if any(level in numbers for numbers in levels.values())]
+    known += sorted({level for numbers in levels.values() for level in numbers} - set(LEVELS))
+    columns = [max(len(level), 7) for level in known]
+    room = max(10, min(get_terminal_size().columns, 120) - 18 - sum(column + 1 for column in columns))
+    most = max(numbers.total() for numbers in levels.values())
+    head = " ".join(f"{printable(level):>{column}}" for level, column in zip(known, columns, strict=True))
+    command.stdout.write(f"{'':16} {head}")
+    block = "█" if can_show(command.stdout, "█") else "#"
+    for begin in sorted(levels):
+        numbers = levels[begin]
+        cells = " ".join(f"{numbers[level]:>{column}}" for level, column in zip(known, columns, strict=True))
+        drawn = "".join(
+            painter(command, level)(block * width) for level, width in split_bar(numbers, known, most, room)
+        )
+        command.stdout.write(f"{begin:%Y-%m-%d %H:%M} {cells} {drawn}")
+    sums = sum(levels.values(), Counter())
+    cells = " ".join(f"{sums[level]:>{column}}" for level, column in zip(known, columns, strict=True))
+    command.stdout.write(command.style.HTTP_INFO(f"{'all':<16} {cells}"))
+
+
+def split_bar(numbers: Counter[str], levels: list[str], most: int, room: int) -> Iterator[tuple[str, int]]:
+    """Yield each level that occurs with its part of a bar, at least one of the `room` characters for `most` records."""
+    for level in levels:
+        if numbers[level]:
+            yield level, max(1, round(numbers[level] / most * room))
+
+
+def print_messages(command: BaseCommand, logs: list[ProjectLog], query: Query) -> None:
+    """Print the most frequent messages."""
+    messages: Counter[tuple[str, str]] = Counter()
+    for records in read_back(command, "Reading messages", logs, query, sys.maxsize):
+        messages.update((record.level, kind_of(record.message)) for record in records)
+        if len(messages) > MESSAGE_KINDS:
+            messages = Counter(dict(messages.most_common(MESSAGE_KINDS // 2)))
+    if messages:
+        command.stdout.write("\nMost frequent (# stands for what differs)")
+    for (level, message), number in messages.most_common(MESSAGES):
+        room = max(20, get_terminal_size().columns - 20)
+        text = printable(message)
+        text = text if len(text) <= room else f"{text[: room - 3]}..."
+        command.stdout.write(f"{number:>8} {painter(command, level)(f'{printable(level):<8}')} {text}")
+
+
+def kind_of(message: str) -> str:
+    """Return a message with # in place of numbers and ids, so that messages of one kind are equal."""
+    return re.sub(r"\b(0x)?[0-9a-f]*\d[0-9a-f]*\b|\d+", "#", message[:500], flags=re.IGNORECASE)

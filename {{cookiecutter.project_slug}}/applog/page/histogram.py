@@ -1,0 +1,192 @@
+"""The histogram of the log's page: numbers of records by time and level, drawn as bars."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from applog.reading.log import RotatedLog
+from applog.reading.pages import count_records
+from applog.reading.query import LEVELS, Query
+
+SECONDS = 0.2  # to count, twice at most
+BARS, MOST_BARS = 60, 120
+DAY = timedelta(days=1)
+STEPS = [
+    *(timedelta(seconds=number) for number in (1, 2, 5, 10, 15, 30)),
+    *(timedelta(minutes=number) for number in (1, 2, 5, 10, 15, 30)),
+    *(timedelta(hours=number) for number in (1, 2, 3, 6, 12)),
+    DAY,
+]
+OTHER = "other"
+WIDTH, HEIGHT = 1000, 100  # of the drawing, which the page stretches
+GAP = 0.15  # of a bar's room
+LEAST = 2.0  # height, so that one error among a million records is visible
+
+Levels = dict[datetime, Counter[str]]
+
+
+@dataclass
+class Bar:
+    """The records made from `begin` to `end`: bar number `index` of `bars`. The highest one has `most` records."""
+
+    begin: datetime
+    end: datetime
+    levels: Counter[str]
+    most: int
+    index: int
+    bars: int
+    link: str = ""  # the query string for its records
+
+    @property
+    def name(self) -> str:
+        """Its begin, as precise as the length needs."""
+        length = self.end - self.begin
+        pattern = "%Y-%m-%d" if length == DAY else "%Y-%m-%d %H:%M" if length.seconds % 60 == 0 else "%H:%M:%S"
+        return self.begin.strftime(pattern)
+
+    @property
+    def label(self) -> str:
+        """The bar as text."""
+        counts = ", ".join(f"{number:,} {level}" for level, number in ordered(self.levels))
+        return f"{self.name}: {counts or 'no records'}"
+
+    @property
+    def numbers(self) -> dict[str, str]:
+        """How many records there are, by level."""
+        return {level: f"{number:,}" for level, number in ordered(self.levels)}
+
+    # Coordinates are strings, because some languages write numbers with a comma.
+
+    @property
+    def x(self) -> str:
+        """Its left side."""
+        return f"{(self.index + GAP / 2) * WIDTH / self.bars:.2f}"
+
+    @property
+    def width(self) -> str:
+        """Its width."""
+        return f"{(1 - GAP) * WIDTH / self.bars:.2f}"
+
+    @property
+    def parts(self) -> list[tuple[str, str, str]]:
+        """The level, y and height of its rectangles."""
+        parts, y = [], float(HEIGHT)
+        for level, number in ordered(self.levels):
+            height = LEAST + number / self.most * (HEIGHT - LEAST * len(LEVELS))
+            y -= height
+            parts.append((level.lower(), f"{y:.2f}", f"{height:.2f}"))
+        return parts
+
+
+@dataclass
+class Histogram:
+    """Bars in the order of time.
+
+    If the time to count ran out, `complete` is False, and `reached` is the time from which on all records are counted.
+    """
+
+    bars: list[Bar]
+    reached: datetime | None = None
+    complete: bool = True
+    link: str = ""  # the query string for records before `reached`
+
+    @property
+    def totals(self) -> dict[str, str]:
+        """How many records there are, by level."""
+        totals: Counter[str] = Counter()
+        for bar in self.bars:
+            totals.update(bar.levels)
+        return {level: f"{number:,}" for level, number in ordered(totals)}
+
+    @property
+    def axis(self) -> list[str]:
+        """The labels below the bars."""
+        bars = self.bars
+        return [bars[0].name, bars[len(bars) // 2].name, bars[-1].name] if len(bars) > 2 else [bars[0].name]  # noqa: PLR2004
+
+    @property
+    def table(self) -> list[tuple[Bar, list[str]]]:
+        """The bars that have records, with their numbers in the order of `totals`."""
+        return [(bar, [bar.numbers.get(level, "") for level in self.totals]) for bar in self.bars if bar.numbers]
+
+
+def ordered(levels: Counter[str]) -> list[tuple[str, int]]:
+    """Return levels and numbers, the most severe level first; it is at the bottom of a bar."""
+    return [(level, levels[level]) for level in (*reversed(LEVELS), OTHER) if levels[level]]
+
+
+def count(logs: Sequence[RotatedLog], query: Query) -> Histogram:
+    """Count the matching records of `logs`, or the newest of them if counting all takes longer than SECONDS."""
+    first, end = find_window(logs, query)
+    if not (first and end) or first > end:
+        return Histogram([])
+    begin = max(first, end - MOST_BARS * DAY)
+    step = choose_step(begin, end)
+    levels, reached, complete = count_from(begin, step, logs, query)
+    if reached and end - reached < (end - begin) / 4:
+        # Only a few bars have records: count those again in finer steps.
+        begin = reached
+        step = choose_step(begin, end)
+        levels, reached, complete = count_from(begin, step, logs, query)
+    begin = max(filter(None, (begin, reached)))
+    bars = make_bars(levels, begin, end, step) if levels else []
+    return Histogram(bars, begin if bars and begin > first else None, complete and begin == first)
+
+
+def find_window(logs: Sequence[RotatedLog], query: Query) -> tuple[datetime | None, datetime | None]:
+    """Return the times of the first and the last record that may match, in the current time zone, or None twice."""
+    # A compressed file would have to be unpacked whole.
+    files = [(log, [file for file in log.files() if file.size and not file.compressed]) for log in logs]
+    first = min(filter(None, (log.limits(found[0])[0] for log, found in files if found)), default=None)
+    last = max(filter(None, (log.limits(found[-1])[1] for log, found in files if found)), default=None)
+    if not (first and last):
+        return None, None
+    begin, end = max(filter(None, (first, query.since))), min(filter(None, (last, query.until)))
+    return timezone.localtime(begin), timezone.localtime(end)
+
+
+def choose_step(begin: datetime, end: datetime) -> timedelta:
+    """Return the length of a bar."""
+    return next((step for step in STEPS if (end - begin) / step < BARS), DAY)
+
+
+def count_from(
+    begin: datetime, step: timedelta, logs: Sequence[RotatedLog], query: Query
+) -> tuple[Levels, datetime | None, bool]:
+    """Count the records of each log from `begin` on. Returns the counts, and `reached` and `complete` of Histogram."""
+    query, zone = replace(query, since=begin), timezone.get_current_timezone()
+    levels: Levels = {}
+    reached: datetime | None = None
+    complete = True
+    for log in logs:
+        counts = count_records([log], step, query=query, zone=zone, seconds=SECONDS / len(logs))
+        for when, found in counts.levels.items():
+            levels.setdefault(when, Counter()).update(found)
+        if not counts.complete:
+            complete = False
+            # Of the oldest bar only a part is counted, so it is left out if there are others.
+            reached = max(filter(None, (reached, *sorted(counts.levels)[:2])), default=None)
+    return levels, reached, complete
+
+
+def make_bars(levels: Levels, begin: datetime, end: datetime, step: timedelta) -> list[Bar]:
+    """Return the bars from `begin` to `end`."""
+    # In local time, as in count_records, so that bars begin at midnight also on a day when the clocks change.
+    when = begin.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    when += (begin.replace(tzinfo=None) - when.replace(tzinfo=None)) // step * step
+    times = []
+    while when <= end:
+        times.append(when)
+        when += step
+    counts = [Counter[str]() for _ in times]
+    for time, found in zip(times, counts, strict=True):
+        for level, number in levels.get(time, Counter()).items():
+            found[level if level in LEVELS else OTHER] += number
+    most = max((found.total() for found in counts), default=0)
+    return [
+        Bar(time, time + step, found, most, index, len(times))
+        for index, (time, found) in enumerate(zip(times, counts, strict=True))
+    ]

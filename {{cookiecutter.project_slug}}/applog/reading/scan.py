@@ -1,0 +1,178 @@
+"""Finding the records of one file, block by block, forwards or backwards."""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Self
+
+from applog.reading.log_file import BLOCK, FIRST_BLOCK, HEADER_BYTES, WINDOW, OpenLogFile
+from applog.reading.record import parse
+from applog.reading.search import Search
+
+OVERLAP = 4096  # bytes of two blocks, so that a match is found across them when a line is longer than a block
+
+# The offsets at which a record begins and ends. Where both are equal there is no record: all on this side of the offset
+# has been searched, so that a caller can stop here and go on later.
+Span = tuple[int, int]
+AnySearch = Search | re.Pattern[bytes]
+
+
+def scan_backwards(
+    file: OpenLogFile, low: int, high: int, searches: Sequence[AnySearch] = (), largest: int = BLOCK
+) -> Iterator[Span]:
+    """Yield the spans of the records of which a part is between `low` and `high`, last record first.
+
+    With `searches`, only records with a hit of each of them are yielded, and perhaps some others. The file is read in
+    blocks of `largest` bytes at most; after each, an empty span is yielded, as described at Span.
+    """
+    blocks, last = BlocksBackwards(file, low, high, largest), file.size + 1
+    for begin, block in blocks:
+        for start, end in reversed(list(_find(file, begin, block, searches))):
+            if start < last:
+                last = start
+                yield start, end
+        blocks.edge = min(begin, last)
+        yield blocks.edge, blocks.edge
+
+
+def scan_forwards(
+    file: OpenLogFile, low: int, high: int, searches: Sequence[AnySearch] = (), largest: int = BLOCK
+) -> Iterator[Span]:
+    """Yield the spans of the records of which a part is between `low` and `high`, first record first.
+
+    Otherwise it works as `scan_backwards`.
+    """
+    edge, size, last = low, min(FIRST_BLOCK, largest), 0
+    high = min(high, file.size)
+    while edge < high:
+        end = min(high, edge + size)
+        block = file.read_lines(edge, end)
+        following = end
+        if end < high:
+            newline = block.rfind(b"\n", 1)
+            if newline > 0:
+                following = edge + newline
+                block = block[: newline + 1]
+            else:  # a line longer than the block
+                following = max(edge + 1, end - OVERLAP)
+        for start, stop in _find(file, edge, block, searches, last):
+            last = stop
+            yield start, stop
+        edge, size = max(following, last), min(size * 2, largest)
+        yield edge, edge
+
+
+def _find(file: OpenLogFile, begin: int, block: bytes, searches: Sequence[AnySearch], done: int = 0) -> Iterator[Span]:
+    """Yield the spans of the records of a block that may match. The block's second byte is at the offset `begin`."""
+    # Without searches, lines before the first record of the file count as a record, and so does the rest of a record
+    # whose beginning was read before.
+    is_part_wanted = not searches and (not begin or block[:1] != b"\n")
+    place, searches = max(1, done - begin + 1), searches or (file.start,)
+    first = _hit(file.start, block, place)
+    if first != place:  # a part of a record; the rest of it may have the other hits
+        part = block if first < 0 else block[:first]
+        hit = 1 if is_part_wanted else max(_hit(search, part, place) for search in searches)
+        if 0 < hit < len(part):
+            start, end = _span(file, begin, block, hit)
+            yield start, end
+            place = end - begin + 1
+        else:
+            place = len(part)
+    while place < len(block):
+        hits = [_hit(search, block, place) for search in searches]
+        if min(hits) < 0:
+            return
+        start, end = _span(file, begin, block, max(hits))
+        # No record before the last hit's can have them all.
+        if start - begin + 1 <= min(hits):
+            yield start, end
+            place = end - begin + 1
+        else:
+            place = start - begin + 1
+
+
+def _span(file: OpenLogFile, begin: int, block: bytes, hit: int) -> Span:
+    """Return the span of the record that the byte at the index `hit` of a block belongs to."""
+    newline = block.rfind(b"\n", 0, hit)
+    is_header = newline >= 0 and file.start.match(block, newline)
+    start = begin + newline if is_header else file.start_of(begin + hit - 1)
+    following = file.start.search(block, hit)
+    return start, begin + following.start() if following else file.end_of(begin + len(block) - 2)
+
+
+def _hit(search: AnySearch, block: bytes, place: int) -> int:
+    """Return the index of a byte in the first record at or after `place` with a hit of `search`, or -1."""
+    if isinstance(search, re.Pattern):  # START or LINE, which match the newline before a record
+        found = search.search(block, place - 1)
+        return found.start() + 1 if found else -1
+    return search.find(block, place)
+
+
+class BlocksBackwards:
+    """Iterates over blocks of whole lines between `low` and `high`, last block first.
+
+    Each item is the offset of the block's second byte, and the block. `edge` is where the next block ends; the caller
+    may lower it.
+    """
+
+    def __init__(self, file: OpenLogFile, low: int, high: int, largest: int = BLOCK) -> None:
+        self._file, self._low, self.edge = file, low, min(high, file.size)
+        self._size, self._largest, self._is_whole_line = min(FIRST_BLOCK, largest), largest, True
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> tuple[int, bytes]:
+        file, edge = self._file, self.edge
+        if edge <= self._low:
+            raise StopIteration
+        begin = max(self._low, edge - self._size)
+        block = file.read_lines(begin, edge if self._is_whole_line else min(file.size, edge + OVERLAP))
+        if begin > self._low:
+            newline = block.find(b"\n", 0, edge - begin)
+            self._is_whole_line = newline >= 0
+            if self._is_whole_line:
+                begin, block = begin + newline, block[newline:]
+        self._size, self.edge = min(self._size * 2, self._largest), begin
+        return begin, block
+
+
+def _times(file: OpenLogFile, begin: int, high: int) -> Iterator[tuple[int, datetime]]:
+    """Yield start and time of the records that start between `begin` and `high` and have a time."""
+    for start, end in scan_forwards(file, begin, high, (file.start,)):
+        if start != end and begin <= start < high and (when := _time(file, start, end)):
+            yield start, when
+
+
+def _time(file: OpenLogFile, start: int, end: int) -> datetime | None:
+    return parse(file.read(start, min(end, start + HEADER_BYTES))).time
+
+
+def first_time(file: OpenLogFile) -> datetime | None:
+    """Return the time of the first record near the file's beginning that has one."""
+    return next((when for _, when in _times(file, 0, min(file.size, BLOCK))), None)
+
+
+def last_time(file: OpenLogFile) -> datetime | None:
+    """Return the time of the last record near the file's end that has one."""
+    for start, end in scan_backwards(file, max(0, file.size - BLOCK), file.size, (file.start,)):
+        if start != end and (when := _time(file, start, end)):
+            return when
+    return None
+
+
+def seek(file: OpenLogFile, when: datetime) -> int:
+    """Return the offset of the first record made at `when` or later; the size if there is none.
+
+    The search halves the file, so it takes a few reads, and expects records in the order of their times.
+    """
+    low, high = 0, file.size
+    while high - low > WINDOW:
+        middle = (low + high) // 2
+        found = next(_times(file, middle, high), None)
+        if found and found[1] < when:
+            low = max(found[0], low + 1)
+        else:
+            high = middle
+    low = file.start_of(low) if low < file.size else low
+    return next((start for start, made in _times(file, low, file.size) if made >= when), file.size)

@@ -1,0 +1,243 @@
+"""A log file that several processes write at once, and rotate, on every system.
+
+The standard library's handlers rename a file that other processes still write to. On Unix that loses records, on
+Windows it fails. This handler works so:
+
+- A record is one `write` of a whole line to a file opened for appending, which the system does not divide. No lock is
+  needed: when another process renames the file at the same time, the line still goes into that file.
+- Every LOOK_SECONDS the handler looks whether the path still leads to the open file, and whether that file is due for
+  rotation. Each look opens a window (`_since`, `_until`, `_room`) in which the file cannot become due, or exceeds
+  maxBytes by a small part only.
+- A process that finds the file due takes a lock and looks again. Then it rotates the file, or opens the new one when
+  another process has rotated meanwhile.
+- On Windows appending processes may overwrite each other, and a `rotator` that compresses needs a file that nobody
+  writes. In these two cases every record is written under the lock.
+- No error is raised. Records go into a file that can be written, and rotation is tried again later.
+"""
+
+import errno
+import locale
+import logging
+import math
+import os
+import time
+from contextlib import suppress
+from logging.handlers import BaseRotatingHandler
+from typing import Any
+
+from applog.rotation import os_files
+from applog.rotation.complaints import Complaints
+
+LOOK_SECONDS = 0.5  # so soon the handler notices that somebody has moved the file
+UNLIMITED_BYTES = 1 << 29  # of room, until the next look
+
+
+class SharedFileHandler(BaseRotatingHandler):
+    """The base class of handlers whose file several processes write: writing, looking, rotating.
+
+    Subclasses say when the file is due (`_is_due`) and how it is renamed (`_rename`). `mode` and `delay` are ignored:
+    the file is always opened for appending, by the first record. `encoding=None` is the locale's encoding, and `errors`
+    is "backslashreplace" unless given.
+
+    `namer` and `rotator` work as in logging.handlers.BaseRotatingHandler. They are called while the lock between the
+    processes is held, and may log themselves.
+
+    Keep below 30 instance attributes (the base class has 23): above that, CPython looks each one up in a slower way.
+    """
+
+    lock: Any
+    encoding: str
+    errors: str
+    stream: Any  # a FileIO of bytes, or None while nothing is open
+    _room: int  # bytes; only rotation by size needs them
+    _closed: bool
+
+    def __init__(self, filename: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
+        # Not the real path: the standard library calls os.stat for it, and fails if it is renamed at that moment.
+        super().__init__(os.devnull, *args, **kwargs)
+        self.baseFilename = os.path.abspath(os.fspath(filename))
+        self.mode, self.delay = "a", True
+        self._process_lock = os_files.ProcessLock(self.baseFilename)
+        self.stream = None
+        self._complaints, self._retry_at = Complaints(self), -math.inf
+        if self.encoding in {None, "locale"}:
+            self.encoding = locale.getencoding()
+        # As in logging.basicConfig, so that a character that the encoding lacks does not cost the record.
+        self.errors = self.errors or "backslashreplace"
+        self._close_window()
+
+    def _open(self) -> Any:
+        """Open nothing in the constructor, whatever `delay` says."""
+
+    def handle(self, record: logging.LogRecord) -> Any:
+        """Emit `record` if the filters let it pass."""
+        if self.filters:
+            return super().handle(record)
+        # What logging.Handler.handle does without filters; `with` would take twice as long.
+        self.lock.acquire()
+        try:
+            self.emit(record)
+        finally:
+            self.lock.release()
+        return record
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write `record`, after rotating the file if it is due. Errors are reported on stderr, not raised."""
+        try:
+            data = (self.format(record) + self.terminator).encode(self.encoding, self.errors)
+        except RecursionError:  # as logging.StreamHandler
+            raise
+        except Exception:  # noqa: BLE001  whatever a formatter or an argument's __str__ raises
+            self.handleError(record)
+            return
+        length = len(data)
+        self._room = room = self._room - length
+        try:
+            in_window = self._since <= record.created < self._until
+            if in_window and (room >= 0 or self._has_room(length)):
+                done = self.stream.write(data)
+                if done != length:
+                    os_files.take_back(self.stream, done)
+            else:
+                self._look_and_write(record.created, data)
+        except Exception as error:  # noqa: BLE001  a log must never stop the application
+            self._close_window()
+            self._write_again(record.created, data, error)
+
+    def _write_again(self, created: float, data: bytes, error: Exception) -> None:
+        """Open the file again if it was closed behind our back: daemons close descriptors that they do not know."""
+        is_gone = getattr(error, "errno", None) in {errno.EBADF, errno.ESTALE}
+        if self.stream and (is_gone or self.stream.closed):
+            self._close_files()
+            try:
+                self._look_and_write(created, data)
+            except Exception as reason:  # noqa: BLE001
+                error = reason
+            else:
+                return
+        self._complaints.lost(error)
+
+    def _look_and_write(self, created: float, data: bytes) -> None:
+        if self._process_lock.busy:  # a namer, a rotator or a signal handler logs
+            self._append(data)
+            return
+        self._process_lock.busy = True
+        try:
+            exclusive = os_files.WINDOWS or callable(self.rotator)
+            try:
+                self._look(created, len(data), exclusive=exclusive)
+                self._open_window(created)
+            except Exception as error:  # noqa: BLE001  also whatever a namer or a rotator raises
+                SharedFileHandler._open_window(self, created)
+                self._complaints.delayed(error)
+            if exclusive or self._closed:
+                self._close_window()
+            self._put(created, data)
+        finally:
+            self._end_look()
+
+    def _look(self, created: float, length: int, *, exclusive: bool) -> None:
+        """Open the file at the path, and rotate it if it is due. With `exclusive`, take the lock in any case."""
+        status = self._status()
+        if exclusive or status is None or self._is_due(status, created, length):
+            self._process_lock.acquire(60 if callable(self.rotator) else 1)
+            if self._status() is None:
+                self._reopen()
+            if self._is_due(os.fstat(self.stream.fileno()), created, length):
+                self._roll(created)
+
+    def _end_look(self) -> None:
+        self._process_lock.release()
+        self._process_lock.busy = False
+        if self._closed:  # a record after logging.shutdown, while the interpreter exits
+            self._close_files()
+
+    def _put(self, _created: float, data: bytes) -> None:
+        self._append(data)
+
+    def _append(self, data: bytes) -> None:
+        if not self.stream:
+            self._reopen()
+        os_files.write_whole(self.stream, data)
+
+    def _open_window(self, created: float) -> None:
+        self._since, self._until = created - LOOK_SECONDS, created + LOOK_SECONDS
+        self._room = UNLIMITED_BYTES
+
+    def _close_window(self) -> None:
+        self._since, self._until, self._room = math.inf, -math.inf, UNLIMITED_BYTES
+
+    def _status(self) -> os.stat_result | None:
+        """Return the `os.stat` of the path, or None when it does not lead to the open file."""
+        with suppress(OSError):
+            status = os.stat(self.baseFilename)
+            return status if self.stream and os.path.samestat(status, os.fstat(self.stream.fileno())) else None
+        return None
+
+    def _reopen(self) -> None:
+        file = os_files.open_to_append(self.baseFilename)
+        # The old file stays open until then, so that, if opening fails, records still go into the old file.
+        old, self.stream = self.stream, file
+        if old:
+            old.close()
+            self._complaints.succeeded()
+
+    def _is_due(self, status: os.stat_result, created: float, length: int) -> bool:
+        """Tell whether the file must be rotated before a record of `length` bytes."""
+        raise NotImplementedError
+
+    def _has_room(self, _length: int) -> bool:
+        """Tell whether the file has room for so many bytes, without os.stat."""
+        return False
+
+    def _rename(self) -> None:
+        """Rename the file, which is not empty and can be renamed. The caller holds the lock."""
+        raise NotImplementedError
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802  the standard library's name
+        """Tell whether the open file is full or from an earlier period than `record`."""
+        status = self._status()
+        return bool(status and self._is_due(status, record.created, len(self.format(record)) + 1))
+
+    def doRollover(self) -> None:  # noqa: N802
+        """Rotate now, whether the file is due or not. Raises OSError if it cannot be rotated."""
+        with self.lock:
+            self._process_lock.busy = True
+            try:
+                self._process_lock.acquire(60)
+                self._retry_at = -math.inf
+                self._reopen()
+                self._roll(time.time())
+            finally:
+                self._end_look()
+
+    def rotate(self, source: str, dest: str) -> None:
+        """Rename `source` to `dest`, or call the `rotator`. Raises OSError, or what the rotator raises."""
+        if callable(self.rotator):
+            super().rotate(source, dest)
+        else:
+            os_files.rename(source, dest)
+
+    def _roll(self, _created: float) -> None:
+        """Rename the file and open the next one. The caller holds the lock."""
+        # gh-116263: an empty file is not renamed. bpo-45401: nor are /dev/stdout and the like.
+        path = self.baseFilename
+        if os.path.isfile(path) and os.path.getsize(path) and time.monotonic() >= self._retry_at:
+            self._retry_at = time.monotonic() + LOOK_SECONDS
+            os_files.check_movable(path)  # before a backup is touched
+            self._rename()
+            self._reopen()
+            self._retry_at = -math.inf
+
+    def _close_files(self) -> None:
+        stream, self.stream = self.stream, None
+        self._close_window()
+        with suppress(AttributeError, OSError):
+            stream.close()
+        self._process_lock.close()
+
+    def close(self) -> None:
+        """Close the files. A later record opens them again, so that it is not lost."""
+        with self.lock:
+            self._close_files()
+            super().close()

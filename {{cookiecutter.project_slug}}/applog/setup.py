@@ -1,0 +1,49 @@
+"""Sets up logging as LOGGING says, as far as this machine allows."""
+
+import logging.config
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from applog.rotation.os_files import find_problem
+
+find_problem_once = cache(find_problem)  # one answer for the whole process, which does not set up logging again
+
+
+def configure(config: dict[str, Any]) -> None:
+    """Set up logging; `config` is LOGGING. This function is for LOGGING_CONFIG.
+
+    Raises ValueError as `logging.config.dictConfig` does, and EnvError for a variable of OpenTelemetry's that cannot be
+    used.
+    """
+    logging.config.dictConfig(in_effect(config))
+    # A collector and a queue, where variables ask for them. Without the folder contrib/, delete this line.
+    import_string("applog.contrib.switch_on")(config)
+
+
+def in_effect(config: dict[str, Any]) -> dict[str, Any]:
+    """Return LOGGING with a NullHandler for each file that is not written: LOG_FILES is off, or there is a problem."""
+    handlers = {
+        name: options if is_written(options) else {"class": "logging.NullHandler"}
+        for name, options in config.get("handlers", {}).items()
+    }
+    return {**config, "handlers": handlers}
+
+
+def is_written(options: dict[str, Any]) -> bool:
+    """Tell whether a handler with these options, if it has a file, can write it."""
+    return "filename" not in options or (settings.LOG_FILES != "off" and problem_of(options) is None)
+
+
+def problem_of(options: dict[str, Any]) -> OSError | None:
+    """Return the error that prevents a handler with a "filename" from writing its file; None if all is well."""
+    path = Path(options["filename"])
+    return find_problem_once(path.absolute().parent, path.name)
+
+
+def with_files() -> bool:
+    """Tell whether this process writes log files."""
+    return any("filename" in options for options in in_effect(settings.LOGGING)["handlers"].values())

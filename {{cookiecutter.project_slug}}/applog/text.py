@@ -1,0 +1,67 @@
+"""Text that people read and type: characters that can be shown, sizes, times, ages."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+TIME_FORMATS = 'Times: 90s, 30m, 2h, 3d or 1w ago, 05:30 (today), 2026-11-24, "2026-11-24 05:30".'
+EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)  # any older age ends here
+
+_UNUSUAL = re.compile(r"[^ -~]+")
+
+
+def escape(text: str) -> str:
+    """Return `text` with all that is not printable escaped as Python does: line ends, control codes, bidi marks."""
+    return _UNUSUAL.sub(lambda match: repr(match[0])[1:-1], text)
+
+
+def printable(text: str) -> str:
+    """Return `text` escaped, with spaces in place of tabs."""
+    return escape(text.expandtabs(4))
+
+
+def show_size(number: int) -> str:
+    """Return a number of bytes with a unit."""
+    return filesizeformat(number).replace("\xa0", " ")
+
+
+def show_cut(size: int) -> str:
+    """Return what is said of a record of `size` bytes of which only the beginning is shown."""
+    return f"The record has {show_size(size)}; this is its beginning."
+
+
+def show_time(moment: datetime) -> str:
+    """Return an aware time as text, in the current time zone."""
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}"
+
+
+def now() -> datetime:
+    """Return the current time, aware whatever USE_TZ is, in the current time zone."""
+    return datetime.now(timezone.get_current_timezone())
+
+
+def parse_age(text: str) -> timedelta | None:
+    """Return the time span of `text`, a number and s, m, h, d or w; None if it is something else."""
+    found = re.fullmatch(r"(\d{1,6})([smhdw])", text, re.ASCII)
+    return timedelta(**{UNITS[found[2]]: int(found[1])}) if found else None
+
+
+def parse_time(text: str) -> datetime:
+    """Return the aware time of `text`: an age, or a time, which is in the current time zone unless it has an offset.
+
+    Raises ValueError, with a sentence for people, when it is something else.
+    """
+    current = now()
+    if (age := parse_age(text)) is not None:
+        return current - min(age, current - EARLIEST)
+    try:
+        if re.fullmatch(r"\d\d:\d\d(:\d\d)?", text, re.ASCII):
+            text = f"{current:%Y-%m-%d} {text}"
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo else timezone.make_aware(moment)
+    except (ValueError, OverflowError):
+        message = f"{text!a} is not a time. {TIME_FORMATS}"
+        raise ValueError(message) from None
