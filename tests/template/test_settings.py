@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 
 import pytest
@@ -130,10 +132,92 @@ def test_manage_obeys_its_settings_option(bake, environment):
     assert "tests.settings" in printed
 
 
-def test_what_a_variable_switches_on_it_switches_off(bake, environment):
-    """HSTS that cannot be taken back locks an intranet out, and a trailing comma is no origin."""
-    code = "from django.conf import settings as s; print(s.SECURE_HSTS_SECONDS, s.CSRF_TRUSTED_ORIGINS)"
-    env = PRODUCTION | {"SECURE_HSTS_SECONDS": "0", "CSRF_TRUSTED_ORIGINS": "https://a.example, "}
-    printed = run(environment("5.2"), "manage.py", "shell", "--no-imports", "-c", code, cwd=bake(), env=env)
-    assert printed.strip() == "0 ['https://a.example']"
-    run(environment("5.2"), "manage.py", "check", cwd=bake(), env=env)
+DUMP = """
+import json
+from config import settings
+print(json.dumps({name: repr(value) for name, value in vars(settings).items() if name.isupper()}))
+"""
+DJANGO = "from django.conf import global_settings; print(*filter(str.isupper, dir(global_settings)))"
+OWN = {
+    "BASE_DIR", "CONTENT_SECURITY_POLICY", "IS_WINDOWS", "LOGS_DIR", "LOG_FILES", "LOG_FORMAT", "LOG_LEVEL",
+    "LOG_QUEUE", "ROOT_URLCONF", "SERVICE_NAME", "TRUSTED_PROXY_COUNT",
+}  # fmt: skip
+
+
+@pytest.fixture
+def load(bake, environment):
+    """Return a function that imports the settings, and returns each by its name, as `repr` shows it."""
+    project = bake()
+
+    def load_settings(env_file=None, **variables):
+        if env_file is not None:
+            (project / ".env").write_text(env_file, encoding="utf-8")
+        return json.loads(run(environment("5.2"), "-c", DUMP, cwd=project, env=variables))
+
+    return load_settings
+
+
+def test_a_plain_intranet_can_be_served(load):
+    """HSTS and cookies that need HTTPS cannot be taken back by a site that has none."""
+    off = {
+        "SECURE_SSL_REDIRECT": "false",
+        "SECURE_HSTS_SECONDS": "0",
+        "SECURE_HSTS_INCLUDE_SUBDOMAINS": "false",
+        "SECURE_HSTS_PRELOAD": "false",
+        "SESSION_COOKIE_SECURE": "false",
+        "CSRF_COOKIE_SECURE": "false",
+    }
+    on, switched_off = load(**PRODUCTION), load(**PRODUCTION, **off)
+    assert {name: on[name] for name in off} == dict.fromkeys(off, "True") | {"SECURE_HSTS_SECONDS": "3600"}
+    assert {name: switched_off[name] for name in off} == dict.fromkeys(off, "False") | {"SECURE_HSTS_SECONDS": "0"}
+
+
+def test_mail_may_be_sent_by_tls_from_the_beginning(load):
+    """Port 465 is what many providers offer alone."""
+    assert load(**PRODUCTION)["EMAIL_USE_SSL"] == "False"
+    assert load(**PRODUCTION, EMAIL_USE_SSL="true", EMAIL_PORT="465")["EMAIL_USE_SSL"] == "True"
+
+
+def test_a_trailing_comma_names_nothing(load):
+    """A list that was shortened by hand often ends in a comma."""
+    found = load(**PRODUCTION | {"CSRF_TRUSTED_ORIGINS": "https://a.example, ", "ALLOWED_HOSTS": "a.example,"})
+    assert (found["CSRF_TRUSTED_ORIGINS"], found["ALLOWED_HOSTS"]) == ("['https://a.example']", "['a.example']")
+
+
+def test_an_empty_variable_is_one_that_is_not_set(bake, load):
+    """Compose's ${NAME:-} makes empty ones, and a start that fails for one, or a service without a name, is odd."""
+    example = (bake() / ".env.example").read_text(encoding="utf-8")
+    names = re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)
+    assert len(names) > 30
+    missing = {name: "" for name in names if name not in PRODUCTION}
+    assert load("", **PRODUCTION, **missing) == load("", **PRODUCTION)
+    assert load("".join(f"{name}=\n" for name in missing), **PRODUCTION) == load("", **PRODUCTION)
+    assert load("LOG_LEVEL=ERROR", **PRODUCTION, LOG_LEVEL="")["LOG_LEVEL"] == "'ERROR'"
+
+
+def test_what_the_settings_need_for_themselves_is_no_setting(load, environment, tmp_path):
+    """Django takes each name in capitals for a setting, and whoever reads one looks for its documentation."""
+    assert set(load()) - OWN <= set(run(environment("5.2"), "-c", DJANGO, cwd=tmp_path).split())
+
+
+def test_a_collector_may_be_named_in_the_env_file(bake, environment):
+    """OpenTelemetry's SDK reads nothing but the process's environment."""
+    project = bake()
+    with (project / ".env").open("a", encoding="utf-8") as file:
+        file.write("OTEL_EXPORTER_OTLP_HEADERS=api-key=1\nOTEL_EXPORTER_OTLP_TIMEOUT=7\n")
+    code = """
+import os
+from config import settings
+print(os.environ["OTEL_EXPORTER_OTLP_HEADERS"], os.environ["OTEL_EXPORTER_OTLP_TIMEOUT"])
+"""
+    printed = run(environment("5.2"), "-c", code, cwd=project, env={"OTEL_EXPORTER_OTLP_TIMEOUT": "3"})
+    assert printed.strip() == "api-key=1 3"
+
+
+def test_the_settings_write_nothing(bake, environment):
+    """A tool that only looks at the settings must not make folders, and must not need the log."""
+    project = bake()
+    shutil.rmtree(project / "logs")
+    shutil.rmtree(project / "applog")
+    run(environment("5.2"), "-c", "from config import settings", cwd=project)
+    assert not (project / "logs").exists()

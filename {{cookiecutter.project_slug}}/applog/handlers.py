@@ -151,7 +151,7 @@ class WatchedFileHandler(logging.handlers.WatchedFileHandler):
         self._complaints = Complaints(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write `record` into the file that is at the path by now."""
+        """Write `record` into the file that is at the path now."""
         try:
             super().emit(record)
         except OSError as error:

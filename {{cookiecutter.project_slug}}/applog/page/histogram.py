@@ -42,7 +42,7 @@ class Bar:
 
     @property
     def name(self) -> str:
-        """Its begin, as precise as the length needs."""
+        """The time at which it begins, as precise as its length needs."""
         length = self.end - self.begin
         pattern = "%Y-%m-%d" if length == DAY else "%Y-%m-%d %H:%M" if length.seconds % 60 == 0 else "%H:%M:%S"
         return self.begin.strftime(pattern)

@@ -134,7 +134,7 @@ class RotatedLog:
         index, offset = (0 if forwards else len(files) - 1), None
         if cursor:
             found = self.find_file(files, cursor)
-            if found is None:  # its file was deleted, as the oldest
+            if found is None:  # its file was deleted, so it was the oldest
                 index = 0 if forwards else -1
             else:
                 index, offset = found, cursor.offset

@@ -125,7 +125,7 @@ class OpenLogFile:
         while high > 0:
             low = max(0, high - window)
             block = self.read_lines(low, min(self.size, high + HEADER_BYTES))
-            # The newline at i of the block stands before the byte at low + i.
+            # The newline at the index i of the block is before the byte at the offset low + i.
             starts = [low + found.start() for found in self.start.finditer(block)]
             if known := [start for start in starts if start < high]:
                 return known[-1]

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -183,6 +184,33 @@ def test_live_mode_sends_what_is_new(reader: Client, write: Write) -> None:
     assert reader.get(reverse("admin:applog_log_news"), {"token": token}).status_code == 400
 
 
+def test_live_mode_logs_itself_once(reader: Client, write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    """A page that looks each second would fill the log that it shows."""
+    write("old")
+    [token] = re.findall('data-token="([^"]+)"', show(reader, live="1"))
+    caplog.clear()
+    assert reader.get(reverse("admin:applog_log_news"), {"token": token}).status_code == 200
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+def test_a_token_of_live_mode_ends(reader: Client, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address that was copied must not show the log for years."""
+    write("old")
+    for hours, status in ((23, 200), (25, 400)):
+        with monkeypatch.context() as patch:
+            made = time.time() - hours * 3600
+            patch.setattr("django.core.signing.time.time", lambda made=made: made)
+            [token] = re.findall('data-token="([^"]+)"', show(reader, live="1"))
+        assert reader.get(reverse("admin:applog_log_news"), {"token": token}).status_code == status
+
+
+def test_a_long_message_is_folded(reader: Client, write: Write) -> None:
+    """One record of a megabyte must not push all others off the page, nor be lost."""
+    write("x" * 20_000)
+    shown, whole = messages(show(reader))
+    assert (len(shown) < 1000, whole) == (True, "x" * 20_000)
+
+
 def test_the_download_holds_what_the_page_shows(reader: Client, write: Write) -> None:
     """A file for a colleague or a ticket has to be the records as they are, whichever server sends it."""
     write("failed", "Traceback", "ValueError: x", level="ERROR")
@@ -262,6 +290,15 @@ def counted(page: str) -> Counter[str]:
     levels = re.findall(r'<th scope="col">([A-Z]+)</th>', table)
     rows = [re.findall(r"<td>([\d,]*)</td>", row) for row in table.split("<tr>")[2:]]
     return Counter({level: sum(int(row[i] or 0) for row in rows) for i, level in enumerate(levels)})
+
+
+def test_one_error_is_visible_among_many_records(reader: Client, write: Write) -> None:
+    """A histogram is looked at for the one red line in it."""
+    for _ in range(500):
+        write("x", age=10)
+    write("x", level="ERROR", age=10)
+    [height] = re.findall(r'<rect class="log-error"[^>]* height="([\d.]+)"', show(reader))
+    assert float(height) >= 1
 
 
 @pytest.mark.parametrize("days", [0, 1, 80, 200])

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from io import StringIO
+from types import SimpleNamespace
 from typing import Any
 
 import django
@@ -132,6 +133,7 @@ def test_requests_side_by_side_keep_their_ids(log: Log) -> None:
         (2, "6.6.6.6, 1.2.3.4, 10.0.0.1", "1.2.3.4"),
         (2, "6.6.6.6", "127.0.0.1"),
         (1, "6.6.6.6, x (from 1.1.1.1", "127.0.0.1"),
+        (1, "fe80::1%x) forged", "127.0.0.1"),
     ],
 )
 def test_a_client_s_address_is_believed_as_far_as_configured(
@@ -245,6 +247,21 @@ def test_trace_ids_are_whatever_a_library_puts_there(log: Log, value: object) ->
     logger.info("traced", extra={"trace_id": value, "span_id": value})
     assert len(log.records()) == 1
     assert "hidden" not in log.getvalue()
+
+
+@as_json
+def test_an_active_trace_is_named(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trace leads from a slow request to its records only if they have its ids."""
+    context = SimpleNamespace(is_valid=True, trace_id=0xABC, span_id=0xDEF)
+    span = SimpleNamespace(get_span_context=lambda: context)
+    # Stands in for OpenTelemetry, which need not be installed.
+    monkeypatch.setitem(sys.modules, "opentelemetry.trace", SimpleNamespace(get_current_span=lambda: span))
+    logger.info("traced")
+    context.is_valid = False
+    logger.info("not traced")
+    traced, other = log.records()
+    assert (traced["trace_id"], traced["span_id"]) == (f"{0xABC:032x}", f"{0xDEF:016x}")
+    assert "trace_id" not in other
 
 
 @pytest.mark.parametrize("formatter", [TextFormatter, JsonFormatter])

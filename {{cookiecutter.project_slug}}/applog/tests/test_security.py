@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +59,24 @@ def test_sign_ins_and_sign_outs_are_recorded(ann: Any, events: Events, client: C
     assert events() == [f"authn_login_success: user {ann.pk} 'ann'"]
     client.post("/admin/logout/")
     assert events() == [f"session_expired: logout, user {ann.pk} 'ann'"]
+
+
+@pytest.mark.django_db
+def test_a_long_name_is_cut(events: Events, client: Client) -> None:
+    """Who signs in with a megabyte of text must not fill the disk."""
+    client.post("/admin/login/", {"username": "x" * 100_000, "password": PASSWORD})
+    client.login(username="y" * 100_000, password=PASSWORD)
+    assert all(len(event) < 300 for event in events())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_permissions_are_counted(events: Events) -> None:
+    """A group with all permissions would make a record of many thousand characters."""
+    group = Group.objects.create(name="editors")
+    group.permissions.set(Permission.objects.order_by("pk")[:13])
+    [event] = events()
+    assert len(re.findall(r"permission \d+ '\w+'", event)) == 10
+    assert " and 3 more" in event
 
 
 @pytest.mark.django_db(transaction=True)
