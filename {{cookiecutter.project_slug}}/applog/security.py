@@ -10,7 +10,6 @@ import getpass
 import logging
 from collections.abc import Iterable
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from django.apps import apps
@@ -147,7 +146,8 @@ def record_change(event: str, message: str, using: str, level: int = logging.WAR
     if request is None:
         with suppress(Exception):  # whatever the system's list of users raises
             message = f"{message}, by {getpass.getuser()!r} on this machine"
-    transaction.on_commit(partial(record, level, event, message, request), using=using, robust=True)
+    # A function with a name: Django names it when it fails.
+    transaction.on_commit(lambda: record(level, event, message, request), using=using, robust=True)
 
 
 def record(level: int, event: str, message: str, request: HttpRequest | None = None) -> None:

@@ -136,6 +136,14 @@ def test_filters_leave_what_was_asked_for(reader: Client, write: Write) -> None:
     assert "No records." in show(reader, text="nothing has this")
 
 
+def test_a_period_begins_with_its_first_moment_and_ends_before_its_last(reader: Client, write: Write) -> None:
+    """Two periods side by side must share no record, and miss none."""
+    for age in (20, 10, 0):
+        write(f"{age} s", age=age)
+    first, last = ((NOW - timedelta(seconds=age)).isoformat() for age in (20, 0))
+    assert messages(show(reader, since=first, until=last)) == ["10 s", "20 s"]
+
+
 def test_a_record_of_both_logs_is_shown_once(reader: Client, write: Write) -> None:
     """What concerns security stands in both logs; two rows would look like two sign-ins."""
     for log in ("django", "security"):
@@ -347,9 +355,10 @@ def test_what_takes_too_long_says_so_and_goes_on(reader: Client, write: Write, m
         {"file": "/etc/passwd"}, {"log": "../db.sqlite3"}, {"level": "LOUD"}, {"kind": "pattern", "text": "("},
         {"kind": "pattern", "text": "[a"}, {"text": "\0"}, {"request": "a b"},
         {"since": "soon"}, {"until": "0001-01-01T00:00+14:00"}, {"before": "django:1.2.3"}, {"after": "passwd:1.2.3.4"},
+        {"before": "django:1.2.3.4", "after": "django:1.2.3.4"}, {"level": ["INFO", "ERROR"]},
     ],
 )  # fmt: skip
-def test_a_bad_parameter_is_refused_with_a_sentence(reader: Client, write: Write, query: dict[str, str]) -> None:
+def test_a_bad_parameter_is_refused_with_a_sentence(reader: Client, write: Write, query: dict[str, Any]) -> None:
     """A page that ignores what it was asked for shows something else than its reader believes."""
     write("hello")
     response = reader.get(reverse("admin:applog_log_changelist"), query)

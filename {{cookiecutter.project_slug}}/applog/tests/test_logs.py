@@ -65,7 +65,7 @@ def test_the_command_shows_what_the_project_logged(manage: Manage) -> None:
 def test_the_command_shows_records_and_files(path: Path, logs: Logs) -> None:
     """Each of its actions is what somebody needs on a bad day."""
     write(path, "grüße")
-    for arguments in ((), ("django", "--level", "ERROR", "--grep", "GRÜ", "--since", "1h")):
+    for arguments in ((), ("django", "--level", "ERROR", "--grep", "GRÜ", "--since", "1w")):
         assert logs(*arguments).count("grüße") == 1
     [record] = map(json.loads, logs("--json").splitlines())
     assert (record["level"], record["logger"], record["message"]) == ("ERROR", "shop", "grüße")
@@ -89,6 +89,7 @@ def test_pages_and_following_go_across_rotation(tmp_path: Path) -> None:
         if number % 7 == 0:
             followed += [record.message for record in follower.read_new()]
     handler.close()
+    assert max(file.size for file in RotatedLog(path).files()) < 2000
     followed += [record.message for _ in range(2) for record in follower.read_new()]
     assert followed == [f"n{number}" for number in range(200)]
 
@@ -104,6 +105,16 @@ def test_pages_and_following_go_across_rotation(tmp_path: Path) -> None:
     errors = read_older([RotatedLog(path)], count=5, query=Query(level="ERROR"))
     assert [record.message for record in errors.records] == ["n190", "n180", "n170", "n160", "n150"]
     assert read_newer([RotatedLog(path)], errors.newer, count=5).records == []
+
+
+def test_old_files_are_removed_only_when_that_is_asked_for(path: Path, logs: Logs) -> None:
+    """Records that were removed by a look at them are gone for good."""
+    write(path, "old")
+    old = path.rename(path.with_name("django.log.1"))
+    assert "1 files with" in logs("clear", "--older-than", "0s")
+    assert old.exists()
+    assert "1 files were removed" in logs("clear", "--older-than", "0s", "--delete", "--no-input")
+    assert not old.exists()
 
 
 @pytest.mark.parametrize("pattern", ["(", "x" * 600])

@@ -132,6 +132,7 @@ def test_requests_side_by_side_keep_their_ids(log: Log) -> None:
         (1, "6.6.6.6, 2001:db8::1", "2001:db8::1"),
         (2, "6.6.6.6, 1.2.3.4, 10.0.0.1", "1.2.3.4"),
         (2, "6.6.6.6", "127.0.0.1"),
+        (1, "1.2.3.4", "1.2.3.4"),
         (1, "6.6.6.6, x (from 1.1.1.1", "127.0.0.1"),
         (1, "fe80::1%x) forged", "127.0.0.1"),
     ],
@@ -246,6 +247,18 @@ def test_trace_ids_are_whatever_a_library_puts_there(log: Log, value: object) ->
     """They come as extra fields too, and must neither break the line nor tell a secret."""
     logger.info("traced", extra={"trace_id": value, "span_id": value})
     assert len(log.records()) == 1
+    assert "hidden" not in log.getvalue()
+
+
+@pytest.mark.parametrize("log", [TextFormatter, JsonFormatter], indirect=True)
+def test_what_is_nested_deeply_is_cut(log: Log) -> None:
+    """A tree that a stranger has sent must not stop the log, nor hide a password at its end."""
+    tree: dict[str, Any] = {"password": "hidden"}
+    for _ in range(200):
+        tree = {"branch": [tree]}
+    logger.info("tree %s", tree, extra={"tree": tree})
+    assert "..." in log.getvalue()
+    assert log.getvalue().count("branch") < 40
     assert "hidden" not in log.getvalue()
 
 

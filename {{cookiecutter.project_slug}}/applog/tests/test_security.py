@@ -134,6 +134,13 @@ def test_what_was_not_committed_is_not_recorded(events: Events) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_log_that_fails_does_not_undo_a_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is locked out of the admin must not be so because of a filter in LOGGING."""
+    monkeypatch.setattr(logging.getLogger("applog.security"), "filters", [lambda _: 1 / 0])
+    assert get_user_model().objects.create_user("ann").pk
+
+
+@pytest.mark.django_db(transaction=True)
 @override_settings(PASSWORD_HASHERS=[f"django.contrib.auth.hashers.{name}PasswordHasher" for name in ("PBKDF2", "MD5")])
 def test_a_password_that_is_only_hashed_anew_was_not_changed(events: Events, client: Client) -> None:
     """Django does so at sign-in after a change of the hasher: thousands of events would hide the one that matters."""
@@ -191,13 +198,15 @@ BY_SIZE = {"class": "applog.handlers.SharedRotatingFileHandler"}
 
 
 def configured(
-    handler: dict[str, Any] | None = None, level: str | int = "INFO", security: str = "security_file"
+    handler: dict[str, Any] | None = None,
+    level: str | int = "INFO",
+    security: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return LOGGING as where log files are on, with a root handler, a level and a security handler of the test's."""
     config = copy.deepcopy(settings.LOGGING)
     config["handlers"]["mine"] = {"filename": settings.LOGS_DIR / "mine.log"} | (handler or BY_SIZE)
     config["root"] = {"handlers": ["mine"], "level": level}
-    config["loggers"]["django.security"] = {"handlers": [security], "level": "INFO"}
+    config["loggers"]["django.security"] = security or {"handlers": ["security_file"]}
     return config
 
 
@@ -218,7 +227,9 @@ INDIA = "Asia/Kolkata"
         (configured(level=logging.DEBUG), {}, ["applog.W005"]),
         (configured(level=logging.INFO), {}, []),
         (configured(level="DEBUG"), {"DEBUG": True}, []),
-        (configured(security="console"), {}, ["applog.W006"]),
+        (configured(security={"handlers": ["console"]}), {}, ["applog.W006"]),
+        (configured({**BY_SIZE, "handlers": ["security_file"]}, security={"level": "INFO"}), {}, []),
+        (configured(BY_SIZE | {"handlers": ["security_file"]}, security={"propagate": False}), {}, ["applog.W006"]),
         (configured(BY_TIME | {"when": "midnight"}), {"TIME_ZONE": INDIA}, ["applog.W007"]),
         (configured(BY_TIME | {"when": "midnight"}), {"TIME_ZONE": "UTC"}, []),
         (configured(BY_TIME | {"when": "M"}), {"TIME_ZONE": INDIA}, []),
