@@ -74,6 +74,8 @@ def plain(value: Any) -> Any:
 
 
 def _convert(value: Any) -> Any:  # noqa: PLR0911  a type each
+    if type(value) is str and value.isascii():  # most values
+        return value
     match value:
         case None | bool():
             return value

@@ -77,9 +77,14 @@ def redact(value: Any, convert: Callable[[Any], Any] | None = None, parents: tup
 def _redact_items(value: Any, convert: Callable[[Any], Any] | None, parents: tuple[int, ...]) -> Any:
     if isinstance(value, Mapping):
         old = dict(value.items())
-        new = {key: REDACTED if is_secret(key, item) else redact(item, convert, parents) for key, item in old.items()}
         if convert:
-            return {str(redact(key, convert, parents)): item for key, item in new.items()}
+            return {
+                convert(key) if type(key) is str else str(redact(key, convert, parents)): REDACTED
+                if is_secret(key, item)
+                else redact(item, convert, parents)
+                for key, item in old.items()
+            }
+        new = {key: REDACTED if is_secret(key, item) else redact(item, convert, parents) for key, item in old.items()}
         return value if all(new[key] is item for key, item in old.items()) else new
     items = [redact(item, convert, parents) for item in value]
     if convert:
