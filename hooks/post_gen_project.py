@@ -50,7 +50,7 @@ def make_logs_folder():
 
     """
     probe = Path("logs", ".probe")
-    probe.parent.mkdir(exist_ok=True)
+    probe.parent.mkdir(0o750, exist_ok=True)
     probe.write_bytes(b"x")
     probe.unlink()
 

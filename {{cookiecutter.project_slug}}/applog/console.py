@@ -49,6 +49,12 @@ class ConsoleHandler(logging.StreamHandler[TextIO]):
             sys.stdout.reconfigure(errors="backslashreplace")
             self.setStream(sys.stdout)
 
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write `record`, unless another console handler has done so."""
+        if not getattr(record, "on_console", False):
+            record.on_console = True
+            super().emit(record)
+
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802  the standard library's name
         """Set the formatter; a TextFormatter is replaced by one with colours."""
         if type(fmt) is TextFormatter and self.stream and self.stream.isatty() and supports_color():

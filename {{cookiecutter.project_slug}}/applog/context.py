@@ -13,7 +13,7 @@ from django.utils.encoding import escape_uri_path
 from django.utils.functional import LazyObject, empty
 
 NO_REQUEST = "-"
-REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,128}")
+REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 # Set until the response is closed, as Django logs the statuses 403, 404 and 500 after the middleware has returned.
 current_request: ContextVar[HttpRequest | None] = ContextVar("current_request", default=None)

@@ -1,48 +1,42 @@
 """Formatters: a record as a line of text, or as a JSON object. Nothing that is logged can forge a record."""
 
 import copy
-import datetime
-import decimal
-import ipaddress
 import logging
-import math
-import pathlib
 import re
 import time
-import uuid
 from collections.abc import Mapping
-from contextlib import suppress
-from enum import Enum
 from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.utils.functional import Promise
 from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
 
 from applog.context import request_attributes, stamp
-from applog.redaction import SCALARS, name_of, redact
-from applog.security import security_event
-from applog.text import escape
+from applog.redaction import SCALARS, name_of, plain, redact
+from applog.security import REFUSALS, security_event
+from applog.text import escape, shorten
+from applog.tracebacks import format_error, shorten_middle
 
 TEXT_FORMAT = "{asctime} {levelname} {name} [{request_id}] {message}"
 INDENT = "    "  # of the lines that follow a record's first one
+MESSAGE_CHARACTERS = 4000
+REFUSAL_CHARACTERS = 500  # of the message of a refusal, which a stranger has written
+RECORD_CHARACTERS = 64 * 1024  # of a JSON record; a longer one is written without what was given as `extra`
 
 # A format of at least two attributes, without conversions, indexes and nested fields.
 PLAIN_FORMAT = re.compile(r"[^{}]*(\{[a-z_]+[:}][^{}]*\}?[^{}]*){2,}", re.IGNORECASE)
 NAME = re.compile(r"\{([a-z_]+)", re.IGNORECASE)
 
 _OF_REQUESTS = frozenset({"applog.", "django."})  # beginnings of the names of loggers whose records have a request
-_MAX_INT = 2**63
-# Objects whose text is their value.
-_TEXTUAL = (
-    decimal.Decimal, uuid.UUID, pathlib.PurePath, datetime.timedelta, Promise, BaseException,
-    ipaddress.IPv4Address, ipaddress.IPv6Address,
-)  # fmt: skip
 _NOT_EXTRA = frozenset(vars(logging.makeLogRecord({}))) | {
-    "asctime", "message", "request", "request_id", "server_time", "span_id", "taskName", "trace_id",
+    "asctime", "is_counted", "message", "on_console", "request", "request_id", "server_time", "span_id", "taskName",
+    "trace_id",
 }  # fmt: skip
+# Names that only the log itself gives, so that nobody can imitate them by what is logged.
+_OWN_NAMES = frozenset({"event", "code.stacktrace", "trace_id", "span_id", "request_id"})
+_KEPT = frozenset({"duration_ms", "event", "status_code"})  # of a record that is too long
+_OWN_NAMESPACES = ("client.", "exception.", "http.", "process.", "service.", "url.", "user.")
 
 
 def message_of(record: logging.LogRecord) -> str:
@@ -52,7 +46,7 @@ def message_of(record: logging.LogRecord) -> str:
     """
     message, arguments = record.msg, record.args
     if type(message) is not str:
-        message = str(redact(message))
+        message = _text_of(redact(message))
     if not arguments:
         return message
     for argument in (arguments,) if isinstance(arguments, Mapping) else arguments:
@@ -65,33 +59,16 @@ def message_of(record: logging.LogRecord) -> str:
         return f"{message} {plain(arguments)} ({name_of(type(error))})"
 
 
-def plain(value: Any) -> Any:
-    """Return `value` without secrets, as JSON has it for any parser: no NaN, lone surrogate, or large integer.
+def _text_of(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception as error:  # noqa: BLE001  whatever its own method raises
+        return f"{name_of(type(value))} ({name_of(type(error))})"
 
-    Of an object whose text is not its value only the class is named, as its repr may contain anything.
-    """
-    return redact(value, _convert)
 
-
-def _convert(value: Any) -> Any:  # noqa: PLR0911  a type each
-    if type(value) is str and value.isascii():  # most values
-        return value
-    match value:
-        case None | bool():
-            return value
-        case Enum():
-            return plain(value.value)
-        case str():
-            return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
-        case int():
-            return int(value) if -_MAX_INT <= value < _MAX_INT else hex(value)
-        case float():
-            return float(value) if math.isfinite(value) else str(float(value))
-        case bytes() | bytearray():
-            return value.decode("utf-8", "backslashreplace")
-        case datetime.date() | datetime.time():
-            return value.isoformat()
-    return plain(str(value)) if isinstance(value, _TEXTUAL) else name_of(type(value))
+def longest_message(record: logging.LogRecord) -> int:
+    """Return how many characters of the record's message are written."""
+    return REFUSAL_CHARACTERS if security_event(record) in REFUSALS else MESSAGE_CHARACTERS
 
 
 def attributes(record: logging.LogRecord) -> dict[str, Any]:
@@ -100,39 +77,40 @@ def attributes(record: logging.LogRecord) -> dict[str, Any]:
     The dictionary is flat; its values are what JSON can have, dictionaries and lists in `extra` included. The request's
     and the exception's attributes have their names in https://opentelemetry.io/docs/specs/semconv/.
     """
-    found: dict[str, Any] = {}
-    extra = {key: value for key, value in vars(record).items() if key not in _NOT_EXTRA}
+    given = {key: value for key, value in vars(record).items() if key not in _NOT_EXTRA}
+    event = security_event(record)
+    if event and record.name == "applog.security":
+        del given["event"]
+    own: dict[str, Any] = {"event": event} if event else {}
     request = getattr(record, "request", None)
     if isinstance(request, HttpRequest):
-        found |= request_attributes(request)
-        if "status_code" in extra:
-            found["http.response.status_code"] = extra.pop("status_code")
-    if isinstance(record.msg, Mapping):
-        found |= record.msg
-    found |= extra
-    if event := security_event(record):
-        found["event"] = event
+        own |= request_attributes(request)
+        if "status_code" in given:
+            own["http.response.status_code"] = given.pop("status_code")
     if record.exc_info and record.exc_info[0]:
-        found["exception.type"] = name_of(record.exc_info[0])
-        found["exception.message"] = record.exc_info[1]
-        found["exception.stacktrace"] = traceback_of(record)
+        own["exception.type"] = name_of(record.exc_info[0])
+        own["exception.message"] = record.exc_info[1]
+    if isinstance(record.msg, Mapping):
+        given = {**record.msg, **given}
+    found = dict(plain(own))
+    found |= {f"extra.{key}" if _is_own_name(key) else key: value for key, value in plain(given).items()}
+    if text := traceback_of(record):
+        found["exception.stacktrace"] = text.encode("utf-8", "backslashreplace").decode()
     if record.stack_info:
-        found["code.stacktrace"] = record.stack_info
-    return dict(plain(found))
+        found["code.stacktrace"] = shorten_middle(record.stack_info).encode("utf-8", "backslashreplace").decode()
+    return found
+
+
+def _is_own_name(key: str) -> bool:
+    return key in _OWN_NAMES or key.startswith(_OWN_NAMESPACES)
 
 
 def traceback_of(record: logging.LogRecord) -> str:
-    """Return the traceback of a record's exception, with each exception's text in one line, or ""."""
-    if not record.exc_text and record.exc_info:
-        text = logging.Formatter().formatException(record.exc_info)
-        error, seen = record.exc_info[1], set[int]()
-        while error and id(error) not in seen:
-            seen.add(id(error))
-            with suppress(Exception):  # of its __str__
-                if "\n" in (said := str(error)):
-                    text = text.replace(f": {said}", f": {said}".replace("\n", "\\n"))
-            error = error.__cause__ or error.__context__
-        record.exc_text = text
+    """Return the traceback of a record, or "" if it has none, or is about a request that Django has refused."""
+    if security_event(record) == "input_validation_fail":
+        return ""
+    if not record.exc_text and record.exc_info and record.exc_info[1]:
+        record.exc_text = format_error(record.exc_info[1])
     return record.exc_text or ""
 
 
@@ -180,6 +158,8 @@ class TextFormatter(logging.Formatter):
         """Return the line, or the lines."""
         stamp(record)
         message = message_of(record)
+        if len(message) > REFUSAL_CHARACTERS or not message.isprintable():
+            message = shorten(escape(message), longest_message(record))
         record.message = in_context(record, message) if record.name[:7] in _OF_REQUESTS else message
         record.asctime = self.formatTime(record)
         if " " in record.name or " " in record.levelname:
@@ -187,8 +167,8 @@ class TextFormatter(logging.Formatter):
             record.name, record.levelname = (text.replace(" ", r"\x20") for text in (record.name, record.levelname))
         line = self.format_line(record)
         if record.exc_info or record.exc_text or record.stack_info:
-            below = f"{traceback_of(record)}\n{record.stack_info or ''}".strip("\n").split("\n")
-            line = "\n".join([line, *(INDENT + escape(part) for part in below)])
+            below = f"{traceback_of(record)}\n{record.stack_info or ''}".strip("\n")
+            line = "\n".join([line, *(INDENT + escape(part) for part in below.split("\n") if below)])
         return line
 
     def format_line(self, record: logging.LogRecord) -> str:
@@ -201,7 +181,20 @@ class JsonFormatter(BaseJsonFormatter):
     """Formats a record as a JSON object, in one line of ASCII that any parser of JSON accepts."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
+        """Return the line, without what was given as `extra` if that makes it too long."""
+        line = self._format(record)
+        if len(line) > RECORD_CHARACTERS:
+            known = {name: value for name, value in vars(record).items() if name in _NOT_EXTRA | _KEPT}
+            record = logging.makeLogRecord({**known, "left_out": f"{len(line):,} characters"})
+            record.msg = {} if isinstance(record.msg, Mapping) else record.msg
+            line = self._format(record)
+        return line
+
+    @staticmethod
+    def _message_of(record: logging.LogRecord) -> str:
+        return shorten(message_of(record), longest_message(record))
+
+    def _format(self, record: logging.LogRecord) -> str:
         try:
             return super().format(record)
         except Exception:  # noqa: BLE001  its arguments do not fit, for which the base class is not prepared
@@ -217,7 +210,9 @@ class JsonFormatter(BaseJsonFormatter):
             "timestamp": f"{utc}.{int(record.msecs):03}Z",
             "level": plain(record.levelname),
             "logger": plain(record.name),
-            "message": "" if isinstance(record.msg, Mapping) else plain(message_of(record)),
+            "message": ""
+            if isinstance(record.msg, Mapping)
+            else plain(shorten(message_of(record), longest_message(record))),
             "request_id": vars(record)["request_id"],
             "service.name": settings.SERVICE_NAME,
             "process.pid": record.process,

@@ -150,6 +150,10 @@ class WatchedFileHandler(logging.handlers.WatchedFileHandler):
         super().__init__(*args, **kwargs)
         self._complaints = Complaints(self)
 
+    def _open(self) -> Any:
+        os_files.open_to_append(self.baseFilename).close()  # which makes it with the mode of logs
+        return super()._open()
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write `record` into the file that is at the path now."""
         try:

@@ -21,9 +21,9 @@ logger = logging.getLogger("applog.request")
 def request_log(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
     """Give each request an id, return it as X-Request-ID, and log the request's end. It must be first in MIDDLEWARE.
 
-    The id is the request's X-Request-ID if that consists of 1 to 128 letters, digits, dots, hyphens and underscores.
-    Views read it as `request.request_id`. They may set `request.log_level`, the level (int) of the record of the
-    request's end, which is INFO by default; NOTSET means no record.
+    The id is the request's X-Request-ID if that has 1 to 128 letters, digits, dots, hyphens and underscores, the first
+    of which is a letter or digit. Views read it as `request.request_id`. They may set `request.log_level`, the level
+    (int) of the record of the request's end, which is INFO by default; NOTSET means no record.
     """
     if iscoroutinefunction(get_response):
 

@@ -4,15 +4,34 @@ The words are those of Django's SafeExceptionReporterFilter.hidden_settings, and
 https://docs.sentry.io/platforms/python/data-management/sensitive-data/.
 """
 
+import datetime
+import decimal
+import ipaddress
+import math
 import operator
+import pathlib
 import re
+import uuid
 from collections.abc import Callable, Mapping, Sequence, Set
+from enum import Enum
 from functools import lru_cache
 from typing import Any
+
+from django.utils.functional import Promise
+
+from applog.text import shorten
 
 REDACTED = "********"
 OMITTED = "..."
 MAX_DEPTH = 12
+CACHED_CHARACTERS = 100
+FIELD_CHARACTERS = 4000
+_MAX_INT = 2**63
+# Objects whose text is their value.
+_TEXTUAL = (
+    decimal.Decimal, uuid.UUID, pathlib.PurePath, datetime.timedelta, Promise, BaseException,
+    ipaddress.IPv4Address, ipaddress.IPv6Address,
+)  # fmt: skip
 
 SCALARS = frozenset({str, int, float, bool, type(None)})
 TEXT = (str, bytes, bytearray)
@@ -45,9 +64,10 @@ def is_secret(key: object, value: object) -> bool:
         return False
     if not isinstance(key, (str, bytes)):
         return False
-    return _names_secret(
-        key if isinstance(key, str) else key.decode("latin-1"), is_number=isinstance(value, (int, float))
-    )
+    key = key if isinstance(key, str) else key.decode("latin-1")
+    # The cache is bounded in bytes, too: strangers choose keys.
+    look = _names_secret if len(key) <= CACHED_CHARACTERS else _names_secret.__wrapped__
+    return look(key, is_number=isinstance(value, (int, float)))
 
 
 def redact(value: Any, convert: Callable[[Any], Any] | None = None, parents: tuple[int, ...] = ()) -> Any:
@@ -97,3 +117,32 @@ def _redact_items(value: Any, convert: Callable[[Any], Any] | None, parents: tup
 def name_of(cls: type) -> str:
     """Return the full name of a class, without the module of a built-in one."""
     return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+
+
+def plain(value: Any) -> Any:
+    """Return `value` without secrets, as JSON has it for any parser: no NaN, lone surrogate, or large integer.
+
+    Of an object whose text is not its value only the class is named, as its repr may contain anything.
+    """
+    return redact(value, _convert)
+
+
+def _convert(value: Any) -> Any:  # noqa: PLR0911  a type each
+    if type(value) is str and value.isascii() and len(value) <= FIELD_CHARACTERS:  # most values
+        return value
+    match value:
+        case None | bool():
+            return value
+        case Enum():
+            return plain(value.value)
+        case str():
+            return shorten(value, FIELD_CHARACTERS).encode("utf-8", "backslashreplace").decode()
+        case int():
+            return int(value) if -_MAX_INT <= value < _MAX_INT else shorten(hex(value), FIELD_CHARACTERS)
+        case float():
+            return float(value) if math.isfinite(value) else str(float(value))
+        case bytes() | bytearray():
+            return shorten(value.decode("utf-8", "backslashreplace"), FIELD_CHARACTERS)
+        case datetime.date() | datetime.time():
+            return value.isoformat()
+    return plain(str(value)) if isinstance(value, _TEXTUAL) else name_of(type(value))

@@ -6,10 +6,10 @@ recorded when its transaction is committed. `QuerySet.update`, bulk operations a
 change is not recorded.
 """
 
-import getpass
 import logging
+import os
+import sys
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any
 
 from django.apps import apps
@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 LOGGERS = ("applog.security", "django.security", "django.request")  # whose records may be security events
 DENIED = (401, 403)  # statuses
+REFUSALS = frozenset({"authn_login_fail", "authz_fail", "input_validation_fail"})  # events that strangers can cause
 
 NAME_LENGTH = 254  # characters of a user name that was typed to sign in
 NAMES_SHOWN = 10  # of the groups, permissions or users of one change
@@ -144,10 +145,21 @@ def record_change(event: str, message: str, using: str, level: int = logging.WAR
     """Record a change in the database `using`, and who made it, once it is committed."""
     request = current_request.get()
     if request is None:
-        with suppress(Exception):  # whatever the system's list of users raises
-            message = f"{message}, by {getpass.getuser()!r} on this machine"
+        message = f"{message}, by {system_user()!r} on this machine"
     # A function with a name: Django names it when it fails.
     transaction.on_commit(lambda: record(level, event, message, request), using=using, robust=True)
+
+
+def system_user() -> str:
+    """Return the name of the user that this process runs as, from the system: variables such as LOGNAME can be set."""
+    if sys.platform == "win32":
+        return os.getlogin()
+    import pwd  # noqa: PLC0415  Unix only
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # as in many containers
+        return str(os.getuid())
 
 
 def record(level: int, event: str, message: str, request: HttpRequest | None = None) -> None:

@@ -8,13 +8,17 @@ from typing import Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from applog.flood import FloodFilter
 from applog.rotation.os_files import find_problem
 
+FLOOD = FloodFilter()
 find_problem_once = cache(find_problem)  # one answer for the whole process, which does not set up logging again
 
 
 def configure(config: dict[str, Any]) -> None:
     """Set up logging; `config` is LOGGING. This function is for LOGGING_CONFIG.
+
+    All handlers get a FloodFilter. Files that cannot be written are left out.
 
     Raises ValueError as `logging.config.dictConfig` does, and EnvError for a variable of OpenTelemetry's that cannot be
     used.
@@ -22,14 +26,26 @@ def configure(config: dict[str, Any]) -> None:
     logging.config.dictConfig(in_effect(config))
     # A collector and a queue, where variables ask for them. Without the folder contrib/, delete this line.
     import_string("applog.contrib.switch_on")(config)
+    # On handlers, because a logger's filters are not asked about the records of the loggers below it.
+    for logger in (logging.root, *map(logging.getLogger, config.get("loggers", ()))):
+        for handler in logger.handlers:
+            handler.addFilter(FLOOD)
 
 
 def in_effect(config: dict[str, Any]) -> dict[str, Any]:
-    """Return LOGGING with a NullHandler for each file that is not written: LOG_FILES is off, or there is a problem."""
+    """Return LOGGING without files that are not written, because LOG_FILES is off or for a problem.
+
+    Their handlers do nothing, but for "security_file", which writes to the console.
+    """
     handlers = {
         name: options if is_written(options) else {"class": "logging.NullHandler"}
         for name, options in config.get("handlers", {}).items()
     }
+    if "filename" not in (options := handlers.get("security_file", {"filename": ""})):
+        # Security events are recorded whatever LOG_LEVEL is, so also on the console.
+        kept = {"formatter", "level", "filters"} & config["handlers"]["security_file"].keys()
+        options |= {name: config["handlers"]["security_file"][name] for name in kept}
+        options["class"] = "applog.console.ConsoleHandler"
     return {**config, "handlers": handlers}
 
 

@@ -23,6 +23,11 @@ def printable(text: str) -> str:
     return escape(text.expandtabs(4))
 
 
+def shorten(text: str, most: int) -> str:
+    """Return a text of `most` characters at most, followed by how many are left out, if any are."""
+    return text if len(text) <= most else f"{text[:most]}... ({len(text) - most:,} characters more)"
+
+
 def show_size(number: int) -> str:
     """Return a number of bytes with a unit."""
     return filesizeformat(number).replace("\xa0", " ")

@@ -35,6 +35,7 @@ at_least_1 = validate.Range(min=1, error="must be 1 or more")
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY")
+SECRET_KEY_FALLBACKS = [key for key in env.list("SECRET_KEY_FALLBACKS", default=[], subcast=str.strip) if key]
 ALLOWED_HOSTS = [host for host in env.list("ALLOWED_HOSTS", default=[], subcast=str.strip) if host]
 if not (DEBUG or ALLOWED_HOSTS):
     message = 'Environment variable "ALLOWED_HOSTS" not set; it is needed unless DEBUG is on'
@@ -241,4 +242,4 @@ LOGGING: dict[str, Any] = {
         "applog.security": {"handlers": ["security_file"], "level": "INFO"},
     },
 }
-LOGGING_CONFIG = "applog.setup.configure"  # leaves out files that cannot be written; adds OTEL_... and LOG_QUEUE
+LOGGING_CONFIG = "applog.setup.configure"  # leaves out files that cannot be written; adds OTEL_..., LOG_QUEUE

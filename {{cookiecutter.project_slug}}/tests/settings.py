@@ -22,4 +22,5 @@ STORAGES = {
 MIDDLEWARE.remove("whitenoise.middleware.WhiteNoiseMiddleware")  # noqa: F405
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # manage.py test does not capture the console.
-LOGGING["handlers"]["console"]["level"] = "ERROR"  # noqa: F405
+for handler in ("console", "security_file"):
+    LOGGING["handlers"][handler]["level"] = "ERROR"  # noqa: F405

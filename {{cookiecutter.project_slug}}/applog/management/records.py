@@ -16,6 +16,7 @@ from applog.reading.query import EVERY_RECORD, Query
 from applog.reading.record import Record
 from applog.text import printable, show_cut
 
+INDENT = "    "
 LINES = 50  # records shown unless an option says how many
 MOST_LINES = 100_000  # that fit into memory
 PIECE = 2000  # records read at a time
@@ -122,8 +123,10 @@ def print_record(command: BaseCommand, record: Record, *, as_json: bool) -> None
     if record.logger:
         parts += [style.MIGRATE_LABEL(printable(record.logger)), f"[{printable(record.request_id or '-')}]"]
     command.stdout.write(" ".join((*parts, printable(record.message))))
+    # The text format indents these lines itself.
+    indent = INDENT if record.level and not all(line.startswith(INDENT) for line in record.lines) else ""
     for line in record.lines:
-        command.stdout.write(("    " if record.level and not line.startswith(" ") else "") + printable(line))
+        command.stdout.write(indent + printable(line))
     if record.truncated:
         command.stdout.write(style.NOTICE(f"    [{show_cut(record.size)}]"))
 

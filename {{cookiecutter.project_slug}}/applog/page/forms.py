@@ -68,7 +68,7 @@ class LogForm(forms.Form):
         rf"^{REQUEST_ID_PATTERN.pattern}\Z",
         label="Request id",
         required=False,
-        error_messages={"invalid": "A request id consists of 1 to 128 letters, digits, dots, hyphens and underscores."},
+        error_messages={"invalid": "A request id has up to 128 letters, digits, dots, hyphens and underscores."},
     )
     logger = forms.RegexField(r"^\S+\Z", required=False, max_length=200, error_messages={"invalid": "Type one name."})
     since = TimeField(label="From", required=False, max_length=40)

@@ -143,7 +143,7 @@ def _parse_json(text: str) -> dict[str, Any]:
         "logger": logger,
         "request_id": "" if request_id == "-" else request_id,
         "message": message,
-        "lines": (*trace.splitlines(), *lines),
+        "lines": (*trace.split("\n"), *lines) if trace else tuple(lines),
         "fields": fields,
     }
 

@@ -5,6 +5,7 @@ import glob
 import io
 import math
 import os
+import stat
 import sys
 import tempfile
 import time
@@ -16,10 +17,10 @@ from typing import NoReturn
 WINDOWS = sys.platform == "win32"
 RENAME_SECONDS = 0.02  # Windows: a rename that fails is tried again for so long
 SHARING_VIOLATION = 32  # a Windows error code: another program has the file open
+FILE_MODE, FOLDER_MODE = 0o640, 0o750  # Unix: logs are not for every user of the machine; the umask may take away more
 GIVE_UP_SECONDS = 10.0  # after a wait in vain, the lock is not waited for again for so long
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.00005, 0.001  # seconds; a rotation takes about a millisecond
 LOCKED_BY_ANOTHER = {errno.EACCES, errno.EAGAIN, errno.EDEADLK, 0}  # errno; Wine reports 0
-NOTE_BYTES = 99
 
 if sys.platform == "win32":
     import _winapi
@@ -56,7 +57,10 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    _append_opener = _read_opener = None
+    _read_opener = None
+
+    def _append_opener(path: str, flags: int) -> int:
+        return os.open(path, flags, FILE_MODE)
 
     def _lock(file: io.FileIO) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -70,7 +74,7 @@ def open_to_append(path: str) -> io.FileIO:
 
     On Windows, too, it can be renamed while it is open. Raises OSError.
     """
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    os.makedirs(os.path.dirname(path), FOLDER_MODE, exist_ok=True)
     return io.FileIO(path, "ab", opener=_append_opener)
 
 
@@ -80,11 +84,13 @@ def find_problem(folder: str | os.PathLike[str], *names: str) -> OSError | None:
     The folder is made if it is missing; files are not.
     """
     try:
-        os.makedirs(folder, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        os.makedirs(folder, FOLDER_MODE, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
         for name in (*names, *(f".{name}.lock" for name in names)):
-            if os.path.exists(path := os.path.join(folder, name)):
+            if os.path.lexists(path := os.path.join(folder, name)):
+                # A link may lead to any file that this user, perhaps root, may write; a pipe would wait for its reader.
+                if not stat.S_ISREG(os.lstat(path).st_mode):
+                    raise OSError(errno.EINVAL, "It is a link, a pipe or a device; remove it", path)  # noqa: TRY301
                 open_to_append(path).close()
     except OSError as error:
         # Another program has the file open. It will close it, and the handlers try again.
@@ -189,8 +195,8 @@ class ProcessLock:
 
     def _try(self) -> bool:
         if self._file is None:
-            os.makedirs(os.path.dirname(self._path), exist_ok=True)
-            self._file = io.FileIO(self._path, "a+b")
+            os.makedirs(os.path.dirname(self._path), FOLDER_MODE, exist_ok=True)
+            self._file = io.FileIO(self._path, "a+b", opener=None if WINDOWS else _append_opener)
         try:
             _lock(self._file)
         except OSError as error:
@@ -221,10 +227,10 @@ class ProcessLock:
         if not self._file:
             return b""
         self._file.seek(0)
-        return self._file.read(NOTE_BYTES)
+        return self._file.read(99)
 
     def write_note(self, note: bytes) -> None:
-        """Replace the note, of up to NOTE_BYTES bytes. Call it only while the lock is held."""
+        """Replace the note, of up to 99 bytes. Call it only while the lock is held."""
         if self._file:
             self._file.truncate(0)
             self._file.write(note)

@@ -2,6 +2,8 @@
 
 import logging
 import multiprocessing
+import os
+import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime
@@ -10,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from applog.handlers import SharedRotatingFileHandler, SharedTimedRotatingFileHandler
+from applog.handlers import SharedRotatingFileHandler, SharedTimedRotatingFileHandler, WatchedFileHandler
+from applog.rotation.os_files import find_problem
 
 PROCESSES = 4
 BY_SIZE: dict[str, Any] = {"maxBytes": 4000, "backupCount": 900}
@@ -74,3 +77,29 @@ def test_a_handler_opens_nothing_before_it_logs(
     """Without this, every command of manage.py needs a log folder that it may write."""
     cls(tmp_path / "logs/django.log").close()
     assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights, and no such files")
+@pytest.mark.parametrize("cls", [SharedRotatingFileHandler, SharedTimedRotatingFileHandler, WatchedFileHandler])
+def test_log_files_are_not_for_everybody(tmp_path: Path, cls: type[logging.FileHandler]) -> None:
+    """They hold addresses and user names, which the admin shows to those with a permission only."""
+    before = os.umask(0o022)
+    try:
+        handler = cls(tmp_path / "logs/django.log", delay=True)
+        handler.handle(logging.makeLogRecord({"msg": "hello"}))
+        handler.close()
+    finally:
+        os.umask(before)
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in tmp_path.rglob("*")}
+    modes.pop(".django.log.lock", None)
+    assert modes == {"logs": "0o750", "django.log": "0o640"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights, and no such files")
+def test_what_is_not_a_file_is_no_log(tmp_path: Path) -> None:
+    """A link may lead to any file that root may write, and a pipe waits for its reader, for ever."""
+    (tmp_path / "link.log").symlink_to(tmp_path / "victim")
+    os.mkfifo(tmp_path / "pipe.log")
+    for name in ("link.log", "pipe.log"):
+        assert "a link, a pipe or a device" in str(find_problem(tmp_path, name))
+    assert not (tmp_path / "victim").exists()

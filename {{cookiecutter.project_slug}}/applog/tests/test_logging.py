@@ -54,6 +54,14 @@ def test_log_files_can_be_off(project: Path, manage: Manage) -> None:
     assert not (project / "logs").exists()
 
 
+def test_security_events_are_on_the_console_where_there_are_no_files(project: Path, manage: Manage) -> None:
+    """Who tried what is recorded whatever LOG_LEVEL is."""
+    code = "logging.getLogger('applog.security').%s('sign-in of %s', extra={'event': 'authn_login_fail'})"
+    script = "import logging;" + ";".join(code % (level, level) for level in ("info", "error"))
+    result = manage("shell", "-c", script, LOG_FILES="off", LOG_LEVEL="ERROR")
+    assert result.stderr.count("sign-in of info") == result.stderr.count("sign-in of error") == 1
+
+
 def test_the_project_starts_without_its_log_folder(project: Path, manage: Manage) -> None:
     """A log that cannot be written must not take the site down, but must not go unnoticed either."""
     (project / "logs").write_text("not a folder", encoding="utf-8")

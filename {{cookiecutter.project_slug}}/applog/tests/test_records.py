@@ -103,7 +103,7 @@ def test_each_record_of_a_request_has_its_id(log: Log, visitor: Client, what: st
     assert "hidden" not in log.getvalue()
 
 
-@pytest.mark.parametrize("given", ["", "a b", "x" * 129, "forged]", "<script>", "é"])
+@pytest.mark.parametrize("given", ["", "-", ".", "a b", "x" * 129, "forged]", "<script>", "é"])
 def test_an_id_that_is_not_well_formed_is_replaced(log: Log, visitor: Client, given: str) -> None:
     """A stranger's header must not forge a record, and no request may go without an id."""
     response = visitor.get("/200", headers={"X-Request-ID": given})
@@ -223,12 +223,12 @@ class Nowhere(tzinfo):
         ([float("-inf")], ["-inf"]),
         (CYCLE, {"again": "..."}),
         ("\ud800", "\\ud800"),
-        (10**5000, hex(10**5000)),
+        (10**100, hex(10**100)),
         ({(1, 2): {"inner": None}}, {"[1, 2]": {"inner": None}}),
         (Thing(), f"{__name__}.Thing"),
         (Decimal("1.10"), "1.10"),
         (time(12, tzinfo=Nowhere()), "datetime.time"),
-        ("é" * 1_000_000, "é" * 1_000_000),
+        ("é" * 1_000_000, "é" * 4000 + "... (996,000 characters more)"),
     ],
     ids=["bytes", "nan", "inf", "cycle", "surrogate", "huge", "keys", "object", "decimal", "time", "megabyte"],
 )
@@ -248,6 +248,90 @@ def test_trace_ids_are_whatever_a_library_puts_there(log: Log, value: object) ->
     logger.info("traced", extra={"trace_id": value, "span_id": value})
     assert len(log.records()) == 1
     assert "hidden" not in log.getvalue()
+
+
+class MoodyError(Exception):
+    """An exception that says something else each time."""
+
+    said = 0
+
+    def __str__(self) -> str:
+        """Return the text, longer by a line each time."""
+        self.said += 1
+        return "\nRuntimeError: forged" * self.said
+
+
+def errors() -> Iterator[Exception]:
+    """Yield exceptions that hold a stranger's lines in each place that there is."""
+    forged = "x\nRuntimeError: forged"
+    yield ValueError(forged)
+    yield MoodyError()
+    noted = ValueError("x")
+    noted.add_note(forged)
+    yield noted
+    yield ExceptionGroup(forged, [ValueError(forged), noted])
+    yield SyntaxError(forged, (forged, 1, 1, forged))
+    caused = ValueError("x")
+    caused.__cause__ = KeyError(forged)
+    yield caused
+
+
+@pytest.mark.parametrize("error", list(errors()), ids=["text", "changing", "note", "group", "syntax", "cause"])
+@pytest.mark.parametrize("log", [TextFormatter, JsonFormatter], indirect=True)
+def test_no_exception_draws_lines_of_its_own(log: Log, error: Exception) -> None:
+    """Who reads a traceback believes each of its lines."""
+    try:
+        raise error  # noqa: TRY301
+    except Exception:
+        logger.exception("failed")
+    text = log.getvalue()
+    lines = json.loads(text)["exception.stacktrace"].split("\n") if text.startswith("{") else text.split("\n")
+    assert any("forged" in line for line in lines)
+    assert not any(line.strip(" |+-").startswith("RuntimeError") for line in lines)
+
+
+@as_json
+def test_names_of_the_log_cannot_be_imitated(log: Log, rf: RequestFactory) -> None:
+    """A rule that looks for `event` must not fire for a body that somebody has sent."""
+    names = ("event", "client.address", "user.id", "url.path", "http.response.status_code", "exception.type")
+    forged = dict.fromkeys(names, "forged")
+    logger.info(forged)
+    logger.info("hello", extra={**forged, "request": rf.get("/real")})
+    for record in log.records():
+        assert {name: value for name, value in record.items() if value == "forged"} == {
+            f"extra.{name}": "forged" for name in names
+        }
+    assert log.records()[1]["url.path"] == "/real"
+
+
+@pytest.mark.parametrize("log", [TextFormatter, JsonFormatter], indirect=True)
+def test_nothing_is_longer_than_some_kilobytes(log: Log) -> None:
+    """Records of a megabyte fill a disk within the hour, and whoever wrote them is a stranger."""
+    many = [str(number) * 100 for number in range(20_000)]
+    logger.info("x" * 1_000_000, extra={"field": "y" * 1_000_000, "many": many})
+    try:
+        raise KeyError("z" * 1_000_000)  # noqa: TRY301
+    except KeyError:
+        logger.exception("\x80" * 1_000_000)
+    assert all(len(line) < 200_000 for line in log.lines())
+    assert "characters more)" in log.getvalue()
+    assert "characters are left out]" in log.getvalue()
+
+
+def test_a_message_that_cannot_be_written_costs_no_record() -> None:
+    """The standard library would print its arguments on stderr, secrets among them."""
+    record = logging.makeLogRecord({"msg": UnprintableError(), "args": ({"password": "hidden"}, 1)})
+    line = TextFormatter("{message} {name}").format(record)
+    assert "UnprintableError (ZeroDivisionError)" in line
+    assert "hidden" not in line
+
+
+class UnprintableError(MoodyError):
+    """An exception whose text cannot be had."""
+
+    def __str__(self) -> str:
+        """Fail."""
+        raise ZeroDivisionError
 
 
 @pytest.mark.parametrize("log", [TextFormatter, JsonFormatter], indirect=True)

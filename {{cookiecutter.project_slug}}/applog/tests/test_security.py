@@ -5,6 +5,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from django.contrib.auth.models import Group, Permission
 from django.core.checks import run_checks
 from django.core.exceptions import SuspiciousOperation
 from django.db import transaction
-from django.test import Client, override_settings
+from django.test import Client, RequestFactory, override_settings
 from django.utils import translation
 
+from applog import flood
 from applog.checks import check_handlers
 from applog.filters import SecurityFilter
-from applog.security import describe, security_event
+from applog.formatters import JsonFormatter, TextFormatter
+from applog.security import describe, security_event, system_user
 
 Events = Callable[[], list[str]]
 PASSWORD = "correct horse 1"  # noqa: S105  nobody's
@@ -163,6 +166,69 @@ def test_a_password_that_is_set_by_its_hash_was_changed(events: Events) -> None:
     events()
     user.save(update_fields=["password"])
     assert [event.partition(":")[0] for event in events()] == ["authn_password_change"]
+
+
+def refuse(address: str, number: int) -> None:
+    """Log as Django does for a request that it refuses."""
+    request = RequestFactory().get("/", REMOTE_ADDR=address)
+    for _ in range(number):
+        logging.getLogger("django.security.DisallowedHost").error("bad host", extra={"request": request})
+
+
+def test_refusals_are_counted_beyond_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four connections of a stranger would fill a disk, and push every sign-in out of the security log."""
+    monkeypatch.setattr(flood, "limit", flood.RefusalLimit())
+    now = [1000.0]
+    monkeypatch.setattr("applog.flood.time.monotonic", lambda: now[0])
+    streams = StringIO(), StringIO()
+    handlers = [logging.StreamHandler(stream) for stream in streams]
+    for handler in handlers:
+        handler.setFormatter(TextFormatter())
+        handler.addFilter(flood.FloodFilter())
+        logging.getLogger().addHandler(handler)
+    try:
+        refuse("192.0.2.1", 500)
+        for number in range(300):
+            refuse(f"192.0.2.{number % 250 + 2}", 1)
+        for _ in range(100):
+            logging.getLogger("shop").error("an error of the site")
+        logging.getLogger("applog.security").info("signed in", extra={"event": "authn_login_success"})
+        now[0] += 61
+        logging.getLogger("shop").info("later")
+    finally:
+        for handler in handlers:
+            logging.getLogger().removeHandler(handler)
+    text, other = (stream.getvalue() for stream in streams)
+    assert text == other
+    assert text.count("an error of the site") == 100
+    assert text.count("signed in") == text.count("later") == 1
+    assert text.count("bad host (from 192.0.2.1)") == flood.SINGLY
+    assert text.count("bad host") == flood.SINGLY_ALTOGETHER
+    assert "excess_rate_limit_exceeded: input_validation_fail: 490 more from 192.0.2.1 within 60 s" in text
+    counted = sum(map(int, re.findall(r"(\d+) more from", text)))
+    assert counted + flood.SINGLY_ALTOGETHER == 800
+    assert text.count("excess_rate") == flood.NAMED + 1
+
+
+def test_a_refusal_has_no_traceback() -> None:
+    """Nothing of the site's is wrong, and scanners ask all day long."""
+    error = SuspiciousOperation("bad host")
+    values = {"name": "django.security.DisallowedHost", "msg": "bad host " * 1000}
+    values["exc_info"] = (type(error), error, None)  # type: ignore[assignment]
+    text, line = (formatter().format(logging.makeLogRecord(values)) for formatter in (TextFormatter, JsonFormatter))
+    assert "\n" not in text
+    assert "exception.stacktrace" not in line
+    assert "exception.type" in line
+    assert len(text) < 1000
+    assert len(line) < 2000
+
+
+def test_who_made_a_change_is_said_by_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever hides behind LOGNAME=alice would have alice blamed."""
+    honest = system_user()
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "alice")
+    assert system_user() == honest != "alice"
 
 
 SUSPICIONS: list[type[Exception]] = [SuspiciousOperation, *SuspiciousOperation.__subclasses__()]

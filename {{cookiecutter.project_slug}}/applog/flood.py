@@ -1,0 +1,92 @@
+"""Limits how often refusals are recorded, so that strangers cannot fill the disk, or displace other security events.
+
+Of refusals of one kind from one address, SINGLY are recorded in each PERIOD_SECONDS, and of one kind from all addresses
+SINGLY_ALTOGETHER. The others are counted, and recorded as one event, `excess_rate_limit_exceeded`, for each of the
+addresses with the most of them. Numbers are those of one process. Other records are never limited.
+"""
+
+import atexit
+import logging
+import os
+import sys
+import threading
+import time
+from collections import Counter
+
+from django.http import HttpRequest
+
+from applog.context import client_address
+from applog.security import REFUSALS, security_event
+
+logger = logging.getLogger("applog.security")
+
+PERIOD_SECONDS = 60.0
+SINGLY, SINGLY_ALTOGETHER = 10, 20
+ADDRESSES = 1000  # that are told apart in a period
+NAMED = 5  # addresses of each kind, in the events at its end
+OTHERS = "other addresses"
+
+
+class RefusalLimit:
+    """Counts refusals by kind and address, and tells which ones are too many."""
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        """Begin with nothing counted."""
+        self._lock = threading.Lock()
+        self._ends = 0.0
+        self._recorded: Counter[tuple[str, str]] = Counter()
+        self._left_out: Counter[tuple[str, str]] = Counter()
+
+    def is_over(self, kind: str, address: str) -> bool:
+        """Count a refusal, and tell whether it must not be recorded by itself."""
+        self.report()
+        with self._lock:
+            if time.monotonic() >= self._ends:
+                self._recorded.clear()
+                self._ends = time.monotonic() + PERIOD_SECONDS
+            key = kind, address
+            if self._recorded[key] < SINGLY and self._recorded[kind, ""] < SINGLY_ALTOGETHER:
+                self._recorded[key] += 1
+                self._recorded[kind, ""] += 1
+                return False
+            self._left_out[key if key in self._left_out or len(self._left_out) < ADDRESSES else (kind, OTHERS)] += 1
+            return True
+
+    def report(self, *, at_once: bool = False) -> None:
+        """Record what was left out in a period that is over, or `at_once`."""
+        if not self._left_out or (time.monotonic() < self._ends and not at_once):
+            return
+        with self._lock:
+            left_out, self._left_out = self._left_out, Counter()
+        for kind in {kind for kind, _ in left_out}:
+            counts = Counter({address: number for (other, address), number in left_out.items() if other == kind})
+            others = counts.pop(OTHERS, 0)
+            named = counts.most_common(NAMED)
+            others += counts.total() - sum(number for _, number in named)
+            for address, number in [*named, *([(OTHERS, others)] if others else [])]:
+                extra = {"event": "excess_rate_limit_exceeded"}
+                logger.warning("%s: %s more from %s within %.0f s", kind, number, address, PERIOD_SECONDS, extra=extra)
+
+
+limit = RefusalLimit()
+atexit.register(limit.report, at_once=True)
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=limit.start)  # the parent reports what it has counted
+
+
+class FloodFilter(logging.Filter):
+    """Drops refusals that are counted instead. One decision holds for all handlers that a record reaches."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether `record` is to be written."""
+        if (is_counted := getattr(record, "is_counted", None)) is None:
+            event = security_event(record) if record.name[:7] in {"django.", "applog."} else None
+            request = getattr(record, "request", None)
+            address = client_address(request) if isinstance(request, HttpRequest) else "-"
+            is_counted = event in REFUSALS and limit.is_over(str(event), address)
+            record.is_counted = is_counted
+            limit.report()
+        return not is_counted
