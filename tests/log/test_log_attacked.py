@@ -47,6 +47,12 @@ from django.views.decorators.csrf import csrf_exempt
 
 urlpatterns.append(re_path(r"^shop/([\\s\\S]+)", csrf_exempt(shop)))
 '''
+# Each refusal is looked at here, also beyond the rate up to which they are recorded one by one.
+UNLIMITED = """
+from applog import flood
+
+flood.SINGLY = flood.SINGLY_ALTOGETHER = 1_000_000
+"""
 SETTINGS = """
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
@@ -134,7 +140,7 @@ def read_json(path):
 def test_a_stranger_s_words_forge_nothing(bake, environment, serve, log_format):
     """A log that an attacker can write to proves nothing, and one that does not parse is not read."""
     project = bake()
-    for name, more in (("urls", VIEWS), ("settings", SETTINGS)):
+    for name, more in (("urls", VIEWS + UNLIMITED), ("settings", SETTINGS)):
         file = project / "config" / f"{name}.py"
         file.write_text(file.read_text(encoding="utf-8") + more, encoding="utf-8")
     run(environment("5.2"), "manage.py", "migrate", "--verbosity", "0", cwd=project)

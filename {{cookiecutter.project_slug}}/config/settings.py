@@ -124,7 +124,6 @@ AUTH_PASSWORD_VALIDATORS = [
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "{{ cookiecutter.time_zone }}"
-USE_I18N = True
 USE_TZ = True
 
 # Static files, served by WhiteNoise, and uploaded ones, served by the web server in front

@@ -320,7 +320,7 @@ def test_nothing_is_longer_than_some_kilobytes(log: Log) -> None:
 
 def test_a_message_that_cannot_be_written_costs_no_record() -> None:
     """The standard library would print its arguments on stderr, secrets among them."""
-    record = logging.makeLogRecord({"msg": UnprintableError(), "args": ({"password": "hidden"}, 1)})
+    record = logging.makeLogRecord({"name": "shop", "msg": UnprintableError(), "args": ({"password": "hidden"}, 1)})
     line = TextFormatter("{message} {name}").format(record)
     assert "UnprintableError (ZeroDivisionError)" in line
     assert "hidden" not in line
