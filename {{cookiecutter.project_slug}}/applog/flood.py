@@ -83,7 +83,7 @@ class FloodFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether `record` is to be written."""
         if (is_counted := getattr(record, "is_counted", None)) is None:
-            event = security_event(record) if record.name[:7] in {"django.", "applog."} else None
+            event = security_event(record)
             request = getattr(record, "request", None)
             address = client_address(request) if isinstance(request, HttpRequest) else "-"
             is_counted = event in REFUSALS and limit.is_over(str(event), address)

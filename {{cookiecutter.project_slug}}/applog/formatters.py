@@ -15,7 +15,7 @@ from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
 from applog.context import request_attributes, stamp
 from applog.redaction import SCALARS, name_of, plain, redact
 from applog.security import REFUSALS, security_event
-from applog.text import escape, shorten
+from applog.text import escape, is_plain, shorten
 from applog.tracebacks import format_error, shorten_middle
 
 TEXT_FORMAT = "{asctime} {levelname} {name} [{request_id}] {message}"
@@ -158,7 +158,7 @@ class TextFormatter(logging.Formatter):
         """Return the line, or the lines."""
         stamp(record)
         message = message_of(record)
-        if len(message) > REFUSAL_CHARACTERS or not message.isprintable():
+        if len(message) > REFUSAL_CHARACTERS or not is_plain(message):
             message = shorten(escape(message), longest_message(record))
         record.message = in_context(record, message) if record.name[:7] in _OF_REQUESTS else message
         record.asctime = self.formatTime(record)
@@ -174,7 +174,7 @@ class TextFormatter(logging.Formatter):
     def format_line(self, record: logging.LogRecord) -> str:
         """Return the first line of a record that has its `message` and `asctime`."""
         line = self._fill(*self._get(record)) if self._get else self._fill(**vars(record))
-        return line if line.isprintable() else escape(line)
+        return line if is_plain(line) else escape(line)
 
 
 class JsonFormatter(BaseJsonFormatter):

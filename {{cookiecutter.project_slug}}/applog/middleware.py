@@ -4,14 +4,20 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from asgiref.sync import iscoroutinefunction
-from django.http import HttpRequest
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch, reverse
 from django.utils.decorators import sync_and_async_middleware
 from django.utils.encoding import escape_uri_path
 
+from applog import security
 from applog.context import REQUEST_ID_PATTERN, current_request
 
 logger = logging.getLogger("applog.request")
@@ -65,6 +71,20 @@ def _end(request: HttpRequest, response: HttpResponseBase | None, begin: float) 
     if response is not None:
         response.headers["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
         extra["status_code"] = response.status_code
+        if _is_sent_to_sign_in(response):
+            security.record(logging.WARNING, "authz_fail", f"{escape_uri_path(request.path)} needs a sign-in", request)
     status, path = extra.get("status_code", "given up"), escape_uri_path(request.path)
     level = getattr(request, "log_level", logging.INFO)
     logger.log(level, "%s %s %s in %s ms", request.method, path, status, duration, extra=extra)
+
+
+def _is_sent_to_sign_in(response: HttpResponseBase) -> bool:
+    """Tell whether a response redirects to the page of `login_required`, or to the admin's, to come back afterwards."""
+    if not isinstance(response, HttpResponseRedirect):
+        return False
+    target = urlsplit(response.url)
+    pages = []
+    for find, name in ((resolve_url, settings.LOGIN_URL), (reverse, "admin:login")):
+        with suppress(NoReverseMatch):
+            pages.append(urlsplit(find(name)).path)
+    return target.path in pages and "next" in parse_qs(target.query)

@@ -34,6 +34,8 @@ FLAGS = ("is_active", "is_staff", "is_superuser")
 
 def security_event(record: logging.LogRecord) -> str | None:
     """Return the name of the security event that `record` is about, or None for all other records."""
+    if record.name[:7] not in {"applog.", "django."}:  # most records
+        return None
     logger_name = next((name for name in LOGGERS if f"{record.name}.".startswith(f"{name}.")), "")
     if logger_name == "applog.security":
         return getattr(record, "event", None)

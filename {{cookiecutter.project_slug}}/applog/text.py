@@ -11,11 +11,27 @@ TIME_FORMATS = 'Times: 90s, 30m, 2h, 3d or 1w ago, 05:30 (today), 2026-11-24, "2
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)  # any older age ends here
 
 _UNUSUAL = re.compile(r"[^ -~]+")
+# Python takes these for printable. Nothing is seen of them: https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point,
+# and a blank of Braille. A long run of combining marks covers the lines above and below.
+_HIDDEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+    "|[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{5,}"
+)
 
 
 def escape(text: str) -> str:
     """Return `text` with all that is not printable escaped as Python does: line ends, control codes, bidi marks."""
-    return _UNUSUAL.sub(lambda match: repr(match[0])[1:-1], text)
+    return _UNUSUAL.sub(_escape_unusual, text)
+
+
+def _escape_unusual(match: re.Match[str]) -> str:
+    text = repr(match[0])[1:-1]
+    return text if text.isascii() else _HIDDEN.sub(lambda hidden: hidden[0].encode("unicode_escape").decode(), text)
+
+
+def is_plain(text: str) -> bool:
+    """Tell, in little time, whether `text` is printable ASCII, in which there is nothing to escape."""
+    return text.isascii() and text.isprintable()
 
 
 def printable(text: str) -> str:

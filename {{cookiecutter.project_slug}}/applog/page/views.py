@@ -33,6 +33,7 @@ NEWS_RECORDS = 200
 NEWS_SECONDS = 0.5
 NEWS_SALT = "applog.news"
 NEWS_AGE = 86400  # seconds, of a token
+NEWS_LOGGED_SECONDS = 3600  # after which live mode is recorded again
 DOWNLOAD_RECORDS = 1000  # at a time
 DOWNLOAD_SECONDS = 20.0  # gunicorn kills a worker that is busy for 30
 SPANS = {"": "Any time", "1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days"}
@@ -112,7 +113,7 @@ def links(request: HttpRequest, form: LogForm, found: Page) -> dict[str, Any]:
         "download": f"download/{form.link(live='')}",
         "permalink": form.link(**moments, before=str(found.newer)),
         "live": form.link(live="" if data["live"] else "1") if can_live else "",
-        "token": sign(request, form.link(), found.newer) if can_live and data["live"] else "",
+        "token": sign(request, form.link(), found.newer, time.time()) if can_live and data["live"] else "",
     }
 
 
@@ -153,21 +154,23 @@ def describe_log(log: ProjectLog) -> dict[str, Any]:
     }
 
 
-def sign(request: HttpRequest, filters_of_page: str, position: Position) -> str:
-    """Return a token for live mode, with the user, the filters and the position of a page that was logged."""
-    return signing.dumps([str(request.user.pk), filters_of_page, str(position)], salt=NEWS_SALT)
+def sign(request: HttpRequest, filters_of_page: str, position: Position, logged: float) -> str:
+    """Return a token for live mode: the user, the filters, the position, and when reading was last logged."""
+    return signing.dumps([str(request.user.pk), filters_of_page, str(position), logged], salt=NEWS_SALT)
 
 
 @require_safe
 def news(request: HttpRequest) -> HttpResponseBase:
     """Send the records that were added since the token was made, and the next token.
 
-    This request, which is sent each second, is not logged: the page that it belongs to was.
+    This request, which is sent each second, is not logged: the page that it belongs to was, and is again each hour.
     """
     try:
-        user, filters_of_page, position = signing.loads(request.GET.get("token", ""), salt=NEWS_SALT, max_age=NEWS_AGE)
+        user, filters_of_page, position, logged = signing.loads(
+            request.GET.get("token", ""), salt=NEWS_SALT, max_age=NEWS_AGE
+        )
     except signing.BadSignature:
-        user = filters_of_page = position = ""
+        user, filters_of_page, position, logged = "", "", "", 0.0
     form = LogForm(QueryDict(filters_of_page[1:]))
     if user != str(request.user.pk) or request.GET.keys() != {"token"} or not form.is_valid():
         return HttpResponse("Load the page again.", status=400, content_type="text/plain")
@@ -176,10 +179,13 @@ def news(request: HttpRequest) -> HttpResponseBase:
         found = read_newer(form.chosen, Position.parse(position), **options)
     except SlowPatternError as error:
         return HttpResponse(str(error), status=400, content_type="text/plain")
+    if time.time() - logged > NEWS_LOGGED_SECONDS:
+        logged = time.time()
+        security.record(logging.INFO, "sensitive_read", f"log page, live, {form.description}", request)
     request.log_level = logging.NOTSET  # type: ignore[attr-defined]
     rows = make_rows(found)
     html = render_to_string("applog/log_rows.html", {"rows": rows})
-    token = sign(request, filters_of_page, found.newer)
+    token = sign(request, filters_of_page, found.newer, logged)
     return JsonResponse({"count": len(rows), "rows": html, "token": token, "more": not found.exhausted})
 
 

@@ -201,6 +201,35 @@ def test_live_mode_logs_itself_once(reader: Client, write: Write, caplog: pytest
     assert [record.getMessage() for record in caplog.records] == []
 
 
+def test_live_mode_is_recorded_again(
+    reader: Client, write: Write, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each answer brings a new token: without this, one visit would be enough to read for years."""
+    write("old")
+    [token] = re.findall('data-token="([^"]+)"', show(reader, live="1"))
+    in_an_hour = time.time() + 3601
+    monkeypatch.setattr("applog.page.views.time.time", lambda: in_an_hour)
+    caplog.clear()
+    for _ in range(2):
+        token = reader.get(reverse("admin:applog_log_news"), {"token": token}).json()["token"]
+    assert [record.getMessage() for record in caplog.records] == ["log page, live, django, live='1'"]
+
+
+def test_who_has_to_sign_in_first_is_recorded(client: Client, write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    """A refusal that is a redirect is one, too."""
+    address = reverse("admin:applog_log_changelist")
+    for user in (None, get_user_model().objects.create_user("nobody")):
+        if user:
+            client.force_login(user)
+        caplog.clear()
+        assert client.get(address).status_code == 302
+        [event] = [record for record in caplog.records if record.name == "applog.security"]
+        assert (vars(event)["event"], event.getMessage()) == ("authz_fail", f"{address} needs a sign-in")
+    caplog.clear()
+    client.get(reverse("admin:login"), {"next": address})
+    assert [record for record in caplog.records if record.name == "applog.security"] == []
+
+
 def test_a_token_of_live_mode_ends(reader: Client, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """An address that was copied must not show the log for years."""
     write("old")

@@ -166,6 +166,16 @@ def fail(text: str = FORGED) -> None:
         raise ValueError(text) from error
 
 
+def test_nothing_that_is_logged_is_invisible(log: Log) -> None:
+    """What cannot be seen, or covers other lines, hides what somebody has done; a letter's own accents stay."""
+    hidden = "\u3164\u115f\u2800\u034f\ufe0f\U000e0100" + "a" + "\u0301" * 300
+    logger.info("é e\u0301 %s", hidden)
+    [line] = log.lines()
+    assert not set(hidden[:6]) & set(line)
+    assert line.count("\u0301") == 1
+    assert r"\u3164\u115f\u2800\u034f\ufe0f\U000e0100a\u0301\u0301" in line
+
+
 def test_a_traceback_is_kept_and_told_from_records(log: Log) -> None:
     """Without the traceback nobody finds the error, and its text may come from a stranger."""
     try:
