@@ -28,7 +28,11 @@ def check_log_files(**_: Any) -> list[CheckMessage]:
     if settings.LOG_FILES == "off":
         return []
     options = [options for options in settings.LOGGING.get("handlers", {}).values() if "filename" in options]
-    problems = {Path(handler["filename"]).absolute().parent: problem_of(handler) for handler in reversed(options)}
+    problems = {
+        Path(handler["filename"]).absolute().parent: problem
+        for handler in reversed(options)
+        if (problem := problem_of(handler))
+    }
     return [
         Warning(
             f"Log files cannot be written in {folder}: {problem}. Records go to the console.",
@@ -36,7 +40,6 @@ def check_log_files(**_: Any) -> list[CheckMessage]:
             id="applog.W001",
         )
         for folder, problem in problems.items()
-        if problem
     ]
 
 

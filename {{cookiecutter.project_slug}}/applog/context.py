@@ -34,11 +34,11 @@ def stamp(record: logging.LogRecord) -> None:
     if given is None or not (isinstance(given, str) and REQUEST_ID_PATTERN.fullmatch(given)):
         request = getattr(record, "request", None) or current_request.get()
         record.request_id = getattr(request, "request_id", NO_REQUEST)
-        # OpenTelemetry is optional: look only if somebody has imported it.
-        if trace := sys.modules.get("opentelemetry.trace"):
-            span = trace.get_current_span().get_span_context()
-            if span.is_valid:
-                record.trace_id, record.span_id = f"{span.trace_id:032x}", f"{span.span_id:016x}"
+    # OpenTelemetry is optional: look only if somebody has imported it.
+    if (trace := sys.modules.get("opentelemetry.trace")) and not hasattr(record, "trace_id"):
+        span = trace.get_current_span().get_span_context()
+        if span.is_valid:
+            record.trace_id, record.span_id = f"{span.trace_id:032x}", f"{span.span_id:016x}"
 
 
 def client_address(request: HttpRequest) -> str:

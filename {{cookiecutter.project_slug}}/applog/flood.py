@@ -1,8 +1,9 @@
 """Limits how often refusals are recorded, so that strangers cannot fill the disk, or displace other security events.
 
-Of refusals of one kind from one address, SINGLY are recorded in each PERIOD_SECONDS, and of one kind from all addresses
-SINGLY_ALTOGETHER. The others are counted, and recorded as one event, `excess_rate_limit_exceeded`, for each of the
-addresses with the most of them. Numbers are those of one process. Other records are never limited.
+Refusals are the events in REFUSALS that come from a request. Each process records at most SINGLY refusals of a kind per
+address, and SINGLY_ALTOGETHER of a kind in total, in each period of PERIOD_SECONDS. Further refusals are counted, and
+reported as `excess_rate_limit_exceeded` for the NAMED addresses with the most of them; the rest are combined. Other
+records are never limited.
 """
 
 import atexit
@@ -83,10 +84,10 @@ class FloodFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether `record` is to be written."""
         if (is_counted := getattr(record, "is_counted", None)) is None:
-            event = security_event(record)
             request = getattr(record, "request", None)
-            address = client_address(request) if isinstance(request, HttpRequest) else "-"
-            is_counted = event in REFUSALS and limit.is_over(str(event), address)
+            is_counted = False
+            if isinstance(request, HttpRequest) and (event := security_event(record)) in REFUSALS:
+                is_counted = limit.is_over(str(event), client_address(request))
             record.is_counted = is_counted
             limit.report()
         return not is_counted

@@ -167,7 +167,7 @@ class TextFormatter(logging.Formatter):
             record.name, record.levelname = (text.replace(" ", r"\x20") for text in (record.name, record.levelname))
         line = self.format_line(record)
         if record.exc_info or record.exc_text or record.stack_info:
-            below = f"{traceback_of(record)}\n{record.stack_info or ''}".strip("\n")
+            below = f"{traceback_of(record)}\n{shorten_middle(record.stack_info or '')}".strip("\n")
             line = "\n".join([line, *(INDENT + escape(part) for part in below.split("\n") if below)])
         return line
 
@@ -190,14 +190,10 @@ class JsonFormatter(BaseJsonFormatter):
             line = self._format(record)
         return line
 
-    @staticmethod
-    def _message_of(record: logging.LogRecord) -> str:
-        return shorten(message_of(record), longest_message(record))
-
     def _format(self, record: logging.LogRecord) -> str:
         try:
             return super().format(record)
-        except Exception:  # noqa: BLE001  its arguments do not fit, for which the base class is not prepared
+        except Exception:  # noqa: BLE001  the arguments do not match the format
             record = copy.copy(record)
             record.msg, record.args = message_of(record), None
             return super().format(record)

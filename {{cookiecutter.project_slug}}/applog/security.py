@@ -93,12 +93,13 @@ def remember(instance: Any, using: str, update_fields: Iterable[str] | None, **_
 def saved(instance: Any, using: str, created: bool, update_fields: Iterable[str] | None, **_: Any) -> None:
     """Record a new user, a new password, or new permissions of a user."""
     before = vars(instance).pop("_before_save", None) or {}
-    now = {name: getattr(instance, name) for name in ("password", *FLAGS) if created or name in before}
+    fields = {field.name for field in instance._meta.concrete_fields}  # a user model need not have all of them
+    now = {name: getattr(instance, name) for name in ("password", *FLAGS) if name in (fields if created else before)}
     flags = {name: now[name] for name in FLAGS if name in now and (created or now[name] != before[name])}
     changes = ", ".join(f"{name} is now {value}" for name, value in flags.items())
     who = describe(instance)
     if created:
-        record_change("user_created", f"{who}, {changes}", using)
+        record_change("user_created", f"{who}, {changes}" if changes else who, using)
         return
     # After a change of the hasher, signing in hashes the same password again, and saves only that field.
     rehashed = set(update_fields or ()) == {"password"} and vars(instance).get("_password", "") is None
@@ -148,7 +149,7 @@ def record_change(event: str, message: str, using: str, level: int = logging.WAR
     request = current_request.get()
     if request is None:
         message = f"{message}, by {system_user()!r} on this machine"
-    # A function with a name: Django names it when it fails.
+    # Not functools.partial: when it fails, Django logs the function's __qualname__.
     transaction.on_commit(lambda: record(level, event, message, request), using=using, robust=True)
 
 

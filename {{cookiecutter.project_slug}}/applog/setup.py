@@ -18,10 +18,10 @@ find_problem_once = cache(find_problem)  # one answer for the whole process, whi
 def configure(config: dict[str, Any]) -> None:
     """Set up logging; `config` is LOGGING. This function is for LOGGING_CONFIG.
 
-    All handlers get a FloodFilter. Files that cannot be written are left out.
+    Each handler of the root logger and of the loggers in LOGGING gets a FloodFilter.
 
-    Raises ValueError as `logging.config.dictConfig` does, and EnvError for a variable of OpenTelemetry's that cannot be
-    used.
+    Raises ValueError, TypeError, AttributeError or ImportError as `logging.config.dictConfig` does, and EnvError for a
+    variable of OpenTelemetry's that cannot be used.
     """
     logging.config.dictConfig(in_effect(config))
     # A collector and a queue, where variables ask for them. Without the folder contrib/, delete this line.
@@ -41,11 +41,11 @@ def in_effect(config: dict[str, Any]) -> dict[str, Any]:
         name: options if is_written(options) else {"class": "logging.NullHandler"}
         for name, options in config.get("handlers", {}).items()
     }
-    if "filename" not in (options := handlers.get("security_file", {"filename": ""})):
+    security = config.get("handlers", {}).get("security_file", {})
+    if not is_written(security):
         # Security events are recorded whatever LOG_LEVEL is, so also on the console.
-        kept = {"formatter", "level", "filters"} & config["handlers"]["security_file"].keys()
-        options |= {name: config["handlers"]["security_file"][name] for name in kept}
-        options["class"] = "applog.console.ConsoleHandler"
+        kept = {name: security[name] for name in ("formatter", "level", "filters") if name in security}
+        handlers["security_file"] = {"class": "applog.console.ConsoleHandler", **kept}
     return {**config, "handlers": handlers}
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 TIME_FORMATS = 'Times: 90s, 30m, 2h, 3d or 1w ago, 05:30 (today), 2026-11-24, "2026-11-24 05:30".'
-EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)  # any older age ends here
+EARLIEST, LATEST = datetime(1971, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # with room for any time zone
 
 _UNUSUAL = re.compile(r"[^ -~]+")
 # Python takes these for printable. Nothing is seen of them: https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point,
@@ -82,7 +82,11 @@ def parse_time(text: str) -> datetime:
         if re.fullmatch(r"\d\d:\d\d(:\d\d)?", text, re.ASCII):
             text = f"{current:%Y-%m-%d} {text}"
         moment = datetime.fromisoformat(text)
-        return moment if moment.tzinfo else timezone.make_aware(moment)
+        moment = moment if moment.tzinfo else timezone.make_aware(moment)
     except (ValueError, OverflowError):
         message = f"{text!a} is not a time. {TIME_FORMATS}"
         raise ValueError(message) from None
+    if not EARLIEST <= moment < LATEST:
+        message = "Choose a time between 1971 and 9000."
+        raise ValueError(message)
+    return moment

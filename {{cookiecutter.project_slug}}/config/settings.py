@@ -195,7 +195,7 @@ if IS_WINDOWS and LOG_FILES == "watch":
     raise EnvError(message)
 LOG_QUEUE = env.bool("LOG_QUEUE", default=False)
 for name in filter(lambda name: name.startswith("OTEL_"), dotenv):  # the SDK reads the process's environment only
-    os.environ.setdefault(name, dotenv[name] or "")
+    os.environ[name] = os.environ.get(name) or dotenv[name] or ""
 SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="{{ cookiecutter.project_slug }}")
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0, validate=not_negative)
 

@@ -1,6 +1,5 @@
 """The form of the log's page: what its URL asks for."""
 
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
@@ -15,7 +14,6 @@ from applog.reading.pages import Position
 from applog.reading.query import LEVELS, PATTERN_CHARACTERS, Query
 from applog.text import parse_time, printable
 
-FIRST, LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # so that any time zone can be applied
 POSITION_CHARACTERS = 1000
 POSITIONS = {"before", "after"}
 
@@ -28,13 +26,9 @@ class TimeField(forms.CharField):
         if not (text := super().clean(value)):
             return None
         try:
-            moment = parse_time(text)
+            return parse_time(text)
         except ValueError as error:
             raise ValidationError(str(error)) from None
-        if not FIRST <= moment < LAST:
-            message = "Choose a time between 1970 and 9000."
-            raise ValidationError(message)
-        return moment
 
 
 class PositionField(forms.CharField):

@@ -75,7 +75,7 @@ class Bar:
         """The level, y and height of its rectangles."""
         parts, y = [], float(HEIGHT)
         for level, number in ordered(self.levels):
-            height = LEAST + number / self.most * (HEIGHT - LEAST * len(LEVELS))
+            height = LEAST + number / self.most * (HEIGHT - LEAST * (len(LEVELS) + 1))
             y -= height
             parts.append((level.lower(), f"{y:.2f}", f"{height:.2f}"))
         return parts

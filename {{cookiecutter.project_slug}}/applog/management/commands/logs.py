@@ -167,10 +167,9 @@ class Command(BaseCommand):
         """
         if not options["older_than"]:
             raise CommandError("Type how old the files have to be, for example --older-than 30d.")
-        age = parse_age(options["older_than"])
-        if age is None:
+        if parse_age(options["older_than"]) is None:
             raise CommandError("--older-than is a number and s, m, h, d or w, for example 30d.")
-        limit = now() - age
+        limit = parse_time(options["older_than"])
         old = [(log, file) for log in logs for file in log.rotated_files() if log.last_change(file) < limit]
         for log, file in old:
             change = show_time(log.last_change(file))
@@ -195,7 +194,7 @@ class Command(BaseCommand):
 
 def describe_rotation(log: ProjectLog) -> str:
     """Return when a log rotates, and how many of its old files there are."""
-    kept = f"{len(log.rotated_files())} of {log.backup_count} old files"
+    kept = f"{len(log.rotated_files())} of {log.backup_count or 'any number of'} old files"
     if log.max_bytes:
         return f"rotates at {show_size(log.max_bytes)}; {kept}"
     if moment := log.next_rotation:
