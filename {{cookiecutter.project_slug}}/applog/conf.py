@@ -1,4 +1,4 @@
-"""What LOGGING says: which handlers are in use, which logs they write, and how those rotate."""
+"""What LOGGING says: the handlers in use, the logs that they write, and how those rotate."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -20,7 +20,7 @@ NOT_FOR_THE_CLASS = {"class", "formatter", "level", "filters", "filename"}
 def used_handlers() -> dict[str, dict[str, Any]]:
     """Return the options of each handler that a logger, or another handler, hands records to, by the handler's name.
 
-    A file that is not written, because LOG_FILES is off or for a problem, has none.
+    If its file is not written, because LOG_FILES is off or it cannot be, the options are those of what replaces it.
     """
     config = in_effect(settings.LOGGING)
     loggers = [config.get("root", {}), *config.get("loggers", {}).values()]
@@ -98,9 +98,9 @@ class ProjectLog(RotatedLog):
         return max(filter(None, (self.limits(file)[1], file.modified)))
 
     def remove(self, old: list[LogFile]) -> list[OSError]:
-        """Remove rotated files, under whatever name they have now. Returns the errors of those that cannot be removed.
+        """Remove rotated files, even if they have been renamed. Returns the errors of those that cannot be removed.
 
-        Raises OSError when another process does not release the lock that rotation needs.
+        Raises TimeoutError when another process does not release the lock of rotation within LOCK_SECONDS.
         """
         errors = []
         lock = ProcessLock(str(self.path))
@@ -119,9 +119,9 @@ class ProjectLog(RotatedLog):
 
 
 def project_logs() -> dict[str, ProjectLog]:
-    """Return the logs by name: "django", "security", and that of each other handler in LOGGING with a "filename".
+    """Return the log of each handler in LOGGING that has a "filename", by its name: the file's name without its suffix.
 
-    They can be read also while they are not written.
+    Logs that are not written at present are included.
     """
     logs: dict[str, ProjectLog] = {}
     for options in settings.LOGGING.get("handlers", {}).values():

@@ -59,7 +59,7 @@ def client_address(request: HttpRequest) -> str:
 
 
 def request_user(request: HttpRequest | None) -> Any:
-    """Return the user if the request's code has asked who it is, otherwise None: a log makes no queries."""
+    """Return request.user if it has been evaluated already, otherwise None. This never queries the database."""
     user = getattr(request, "user", None)
     if isinstance(user, LazyObject) and vars(user).get("_wrapped") is empty:
         user = getattr(request, "_acached_user", None)  # set by request.auser()

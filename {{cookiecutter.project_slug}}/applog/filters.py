@@ -18,5 +18,5 @@ class ServerFilter(logging.Filter):
     """Drops the line of runserver about a request: the middleware has logged that request."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether `record` is about something else than a request."""
+        """Tell whether `record` is about something other than a request."""
         return current_request.get() is None or not hasattr(record, "status_code")

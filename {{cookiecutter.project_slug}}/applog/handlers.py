@@ -60,8 +60,8 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
     """`TimedRotatingFileHandler` for several processes, with the same parameters.
 
     A record goes into the file of the period in which it was made, in local time or, with `utc`, in UTC. A period is
-    `interval` times `when` long. Periods do not begin when a process starts: days and weeks begin at midnight or at
-    `atTime`, hours at the full hour. If `backupCount` is 0, all rotated files are kept.
+    `interval` times `when` long, counted from 1970-01-01. `D` begins at midnight, `MIDNIGHT` and `W0` to `W6` begin at
+    `atTime` (by default midnight), hours at the full hour. If `backupCount` is 0, all rotated files are kept.
 
     The period of the current file is noted in the lock's file. Where the note is missing, the modification time
     decides, which can be wrong: a record made before midnight may be written after it.

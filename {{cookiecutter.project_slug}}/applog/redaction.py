@@ -122,7 +122,7 @@ def name_of(cls: type) -> str:
 def plain(value: Any) -> Any:
     """Return `value` without secrets, as JSON has it for any parser: no NaN, lone surrogate, or large integer.
 
-    Of an object whose text is not its value only the class is named, as its repr may contain anything.
+    Other objects are replaced by the name of their class, as their repr may contain anything.
     """
     return redact(value, _convert)
 

@@ -26,7 +26,7 @@ def configure(config: dict[str, Any]) -> None:
     logging.config.dictConfig(in_effect(config))
     # A collector and a queue, where variables ask for them. Without the folder contrib/, delete this line.
     import_string("applog.contrib.switch_on")(config)
-    # On handlers, because a logger's filters are not asked about the records of the loggers below it.
+    # On handlers, because a logger's filters do not apply to records from the loggers below it.
     for logger in (logging.root, *map(logging.getLogger, config.get("loggers", ()))):
         for handler in logger.handlers:
             handler.addFilter(FLOOD)
@@ -35,7 +35,7 @@ def configure(config: dict[str, Any]) -> None:
 def in_effect(config: dict[str, Any]) -> dict[str, Any]:
     """Return LOGGING without files that are not written, because LOG_FILES is off or for a problem.
 
-    Their handlers do nothing, but for "security_file", which writes to the console.
+    Their handlers do nothing, except "security_file", which writes to the console.
     """
     handlers = {
         name: options if is_written(options) else {"class": "logging.NullHandler"}

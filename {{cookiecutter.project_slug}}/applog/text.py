@@ -11,8 +11,9 @@ TIME_FORMATS = 'Times: 90s, 30m, 2h, 3d or 1w ago, 05:30 (today), 2026-11-24, "2
 EARLIEST, LATEST = datetime(1971, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # with room for any time zone
 
 _UNUSUAL = re.compile(r"[^ -~]+")
-# Python takes these for printable. Nothing is seen of them: https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point,
-# and a blank of Braille. A long run of combining marks covers the lines above and below.
+# Python takes these for printable. Nothing is seen of them:
+# https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point, and a blank of Braille. A long run of combining
+# marks covers the lines above and below.
 _HIDDEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
     "|[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{5,}"
@@ -50,7 +51,7 @@ def show_size(number: int) -> str:
 
 
 def show_cut(size: int) -> str:
-    """Return what is said of a record of `size` bytes of which only the beginning is shown."""
+    """Return the notice for a record of `size` bytes of which only the beginning is shown."""
     return f"The record has {show_size(size)}; this is its beginning."
 
 

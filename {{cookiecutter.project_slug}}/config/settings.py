@@ -11,8 +11,8 @@ from environs import Env, EnvError, validate
 BASE_DIR = Path(__file__).resolve().parent.parent
 IS_WINDOWS = sys.platform.startswith("win")
 
-# Environment: a variable of the process wins over the same one in .env, and an empty one is taken for one that is not
-# set. .env.example lists them all. https://github.com/sloria/environs#readme
+# Environment: variables of the process override .env; empty ones count as not set. .env.example lists them all.
+# https://github.com/sloria/environs#readme
 
 try:
     dotenv = dotenv_values(BASE_DIR / ".env")
@@ -233,7 +233,7 @@ LOGGING: dict[str, Any] = {
     },
     "root": {"handlers": ["console", "file"], "level": LOG_LEVEL},
     "loggers": {
-        # Not on the console as well, where Django logs by default: each record would be printed twice.
+        # Replaces Django's console handlers; otherwise each record would be printed twice.
         "django": {"handlers": ["mail_admins"], "level": "INFO"},
         "django.server": {"handlers": [], "level": "NOTSET", "propagate": True, "filters": ["server"]},
         "django.request": {"handlers": ["security_file"], "level": "INFO"},

@@ -1,8 +1,8 @@
 """Sends log records to an OpenTelemetry collector, by OTLP over HTTP.
 
 This module is imported only if a variable of OpenTelemetry's names a collector. The SDK puts records into a bounded
-queue and sends them from its own thread, so that no request waits for the network. While the collector cannot be
-reached, records for which the queue has no room are dropped; the log files have all of them.
+queue and sends them from its own thread, so that no request waits for the network. While the collector is unreachable,
+the oldest queued records are dropped; the log files still contain them.
 https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 """
 

@@ -139,7 +139,7 @@ class LogForm(forms.Form):
     def link(self, **changes: str) -> str:
         """Return the query string with other values.
 
-        A position is dropped when a filter changes, and live mode is when the position does.
+        Changing a filter drops the position; changing the position turns live mode off.
         """
         left_out = {*POSITIONS, "live"} if changes.keys() & POSITIONS else POSITIONS
         values = {name: value for name, value in self.values.items() if name not in left_out} | changes

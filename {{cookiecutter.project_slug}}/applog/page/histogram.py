@@ -62,17 +62,17 @@ class Bar:
 
     @property
     def x(self) -> str:
-        """Its left side."""
+        """Its left edge, in units of the drawing, from 0 to WIDTH."""
         return f"{(self.index + GAP / 2) * WIDTH / self.bars:.2f}"
 
     @property
     def width(self) -> str:
-        """Its width."""
+        """Its width, in units of the drawing."""
         return f"{(1 - GAP) * WIDTH / self.bars:.2f}"
 
     @property
     def parts(self) -> list[tuple[str, str, str]]:
-        """The level, y and height of its rectangles."""
+        """The level, y and height of each of its rectangles, in units of the drawing, from the bottom up."""
         parts, y = [], float(HEIGHT)
         for level, number in ordered(self.levels):
             height = LEAST + number / self.most * (HEIGHT - LEAST * (len(LEVELS) + 1))
@@ -149,7 +149,7 @@ def find_window(logs: Sequence[RotatedLog], query: Query) -> tuple[datetime | No
 
 
 def choose_step(begin: datetime, end: datetime) -> timedelta:
-    """Return the length of a bar."""
+    """Return the smallest of STEPS that needs fewer than BARS bars, or a day."""
     return next((step for step in STEPS if (end - begin) / step < BARS), DAY)
 
 

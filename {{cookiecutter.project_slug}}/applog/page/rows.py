@@ -72,7 +72,7 @@ class Row:
 
     @property
     def cut(self) -> str:
-        """What is said of a record that is too long to be shown whole, "" for all others."""
+        """The notice for a record that is not shown in full, "" for all others."""
         return show_cut(self.record.size) if self.record.truncated else ""
 
     @property

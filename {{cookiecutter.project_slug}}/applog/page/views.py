@@ -163,7 +163,7 @@ def sign(request: HttpRequest, filters_of_page: str, position: Position, logged:
 def news(request: HttpRequest) -> HttpResponseBase:
     """Send the records that were added since the token was made, and the next token.
 
-    This request, which is sent each second, is not logged: the page that it belongs to was, and is again each hour.
+    These requests, one each second, are not logged. Opening the page is recorded, and again each hour.
     """
     try:
         user, filters_of_page, position, logged = signing.loads(

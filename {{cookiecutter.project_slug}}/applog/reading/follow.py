@@ -16,7 +16,7 @@ REMEMBERED = 1000  # deleted files
 
 @dataclass
 class _Seen:
-    """How far a file was read: up to `offset`, when its size was `size`. `held` says that more was there to read."""
+    """How far a file was read: up to `offset`, when its size was `size`. `held` is True if unread data remained."""
 
     head: bytes
     offset: int
@@ -25,7 +25,7 @@ class _Seen:
 
 
 class Follower:
-    """Finds the matching records that are added to a log, across rotations: all of them, each once.
+    """Finds each matching record that is added to a log, across rotations, exactly once.
 
     Records that a process still writes into a file that another process has rotated are found there. The last record is
     found when its line is complete and nothing was added to it since the call before. No file is open between two calls
@@ -85,7 +85,7 @@ class Follower:
             yield from self._read_records(opened, offset, end)
 
     def _read_records(self, file: OpenLogFile, low: int, high: int) -> Iterator[Record]:
-        """Yield the matching records between two offsets. Lines there that continue an earlier record are a record."""
+        """Yield the matching records between two offsets; lines that continue an earlier record are one of their own."""
         query = self.query
         if low < high and file.start_of(low) != low:
             record = file.read_record(low, min(file.end_of(low), high))

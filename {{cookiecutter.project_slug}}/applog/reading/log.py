@@ -1,9 +1,9 @@
 """A log: one file that grows, and its rotated files, read as one stream of records.
 
 Files are read in blocks from where the answer is likely to be, so that their size does not matter. A compressed file
-has to be unpacked, into a temporary file. Files are closed when a function returns; on Windows, an open one can be
-renamed nevertheless. A file that vanishes while it is read is skipped from there on, and so is one that cannot be
-opened.
+has to be unpacked, into a temporary file. A generator closes its file when it is exhausted or closed. On Windows, open
+files can be renamed nevertheless. A file that vanishes while it is read is skipped from there on, and so is one that
+cannot be opened.
 """
 
 import os

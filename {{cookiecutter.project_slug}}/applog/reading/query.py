@@ -17,11 +17,11 @@ PATTERN_BLOCK_BYTES = 1 << 16  # where a regular expression is tried on each lin
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """What a record must have to be found. An empty value does not restrict.
+    """What a record must have to be found. Empty values match every record.
 
     Attributes:
         level: a level's name; records of this level and above. Names given to `logging.addLevelName` are known, too.
-        text: a text anywhere in the record, its traceback included, in upper or lower case.
+        text: a text anywhere in the record, its traceback included; case is ignored.
         pattern: a regular expression in the syntax of `regex`, that matches within one line of the record.
         logger: a logger's name; records of this logger and those below it.
         request_id: the whole id.
@@ -100,8 +100,8 @@ class Query:
     def matches(self, record: Record) -> bool:
         """Tell whether a record matches in which each of `searches` has a hit.
 
-        Of a record longer than RECORD_BYTES only the first part is looked at, unless nothing but a text or a pattern is
-        asked for. Raises SlowPatternError.
+        Only the first RECORD_BYTES bytes of a record are checked, unless a single text or pattern is the only
+        condition. Raises SlowPatternError.
         """
         return (
             (not self.levels or record.level in self.levels)

@@ -66,7 +66,7 @@ class Pieces:
 
 
 class Text:
-    """Finds a text in upper or lower case, as it is or as JSON escapes it. It must not be empty."""
+    """Finds a text, which must not be empty, as it is or as JSON escapes it. Case is ignored."""
 
     def __init__(self, text: str) -> None:
         self._expression = regex.compile("".join(map(_character, text)).encode(), regex.IGNORECASE)

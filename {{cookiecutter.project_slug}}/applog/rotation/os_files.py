@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import NoReturn
 
 WINDOWS = sys.platform == "win32"
-RENAME_SECONDS = 0.02  # Windows: a rename that fails is tried again for so long
+RENAME_SECONDS = 0.02  # how long a rename is retried on Windows
 SHARING_VIOLATION = 32  # a Windows error code: another program has the file open
 FILE_MODE, FOLDER_MODE = 0o640, 0o750  # Unix: logs are not for every user of the machine; the umask may take away more
-GIVE_UP_SECONDS = 10.0  # after a wait in vain, the lock is not waited for again for so long
+GIVE_UP_SECONDS = 10.0  # after a timeout, the lock is not waited for during this time
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.00005, 0.001  # seconds; a rotation takes about a millisecond
 LOCKED_BY_ANOTHER = {errno.EACCES, errno.EAGAIN, errno.EDEADLK, 0}  # errno; Wine reports 0
 

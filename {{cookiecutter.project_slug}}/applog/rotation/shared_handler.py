@@ -1,11 +1,11 @@
 """A log file that several processes write at once, and rotate, on every system.
 
 The standard library's handlers rename a file that other processes still write to. On Unix that loses records, on
-Windows it fails. This handler works so:
+Windows it fails. This handler works as follows:
 
 - A record is one `write` of a whole line to a file opened for appending, which the system does not divide. No lock is
   needed: when another process renames the file at the same time, the line still goes into that file.
-- Every LOOK_SECONDS the handler looks whether the path still leads to the open file, and whether that file is due for
+- Every LOOK_SECONDS the handler checks whether the path still refers to the open file, and whether that file is due for
   rotation. Each look opens a window (`_since`, `_until`, `_room`) in which the file cannot become due, or exceeds
   maxBytes by a small part only.
 - A process that finds the file due takes a lock and looks again. Then it rotates the file, or opens the new one when
@@ -28,7 +28,7 @@ from typing import Any
 from applog.rotation import os_files
 from applog.rotation.complaints import Complaints
 
-LOOK_SECONDS = 0.5  # so soon the handler notices that somebody has moved the file
+LOOK_SECONDS = 0.5  # the longest time until a moved file is noticed
 UNLIMITED_BYTES = 1 << 29  # of room, until the next look
 
 
