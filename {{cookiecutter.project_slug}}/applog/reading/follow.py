@@ -85,7 +85,7 @@ class Follower:
             yield from self._read_records(opened, offset, end)
 
     def _read_records(self, file: OpenLogFile, low: int, high: int) -> Iterator[Record]:
-        """Yield the matching records between two offsets; lines that continue an earlier record are one of their own."""
+        """Yield the matching records between two offsets; lines that continue an earlier record are one, too."""
         query = self.query
         if low < high and file.start_of(low) != low:
             record = file.read_record(low, min(file.end_of(low), high))
