@@ -43,7 +43,6 @@ class RefusalLimit:
 
     def is_over(self, kind: str, address: str) -> bool:
         """Count a refusal, and tell whether it must not be recorded by itself."""
-        self.report()
         with self._lock:
             if time.monotonic() >= self._ends:
                 self._recorded.clear()
@@ -84,10 +83,10 @@ class FloodFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether `record` is to be written."""
         if (is_counted := getattr(record, "is_counted", None)) is None:
+            limit.report()
             request = getattr(record, "request", None)
             is_counted = False
             if isinstance(request, HttpRequest) and (event := security_event(record)) in REFUSALS:
                 is_counted = limit.is_over(str(event), client_address(request))
             record.is_counted = is_counted
-            limit.report()
         return not is_counted

@@ -15,7 +15,7 @@ from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
 from applog.context import request_attributes, stamp
 from applog.redaction import SCALARS, name_of, plain, redact
 from applog.security import REFUSALS, security_event
-from applog.text import escape, is_plain, shorten
+from applog.text import encodable, escape, is_plain, shorten
 from applog.tracebacks import format_error, shorten_middle
 
 TEXT_FORMAT = "{asctime} {levelname} {name} [{request_id}] {message}"
@@ -95,9 +95,9 @@ def attributes(record: logging.LogRecord) -> dict[str, Any]:
     found = dict(plain(own))
     found |= {f"extra.{key}" if _is_own_name(key) else key: value for key, value in plain(given).items()}
     if text := traceback_of(record):
-        found["exception.stacktrace"] = text.encode("utf-8", "backslashreplace").decode()
+        found["exception.stacktrace"] = encodable(text)
     if record.stack_info:
-        found["code.stacktrace"] = shorten_middle(record.stack_info).encode("utf-8", "backslashreplace").decode()
+        found["code.stacktrace"] = encodable(shorten_middle(record.stack_info))
     return found
 
 
@@ -208,7 +208,7 @@ class JsonFormatter(BaseJsonFormatter):
             "logger": plain(record.name),
             "message": ""
             if isinstance(record.msg, Mapping)
-            else plain(shorten(message_of(record), longest_message(record))),
+            else encodable(shorten(message_of(record), longest_message(record))),
             "request_id": vars(record)["request_id"],
             "service.name": settings.SERVICE_NAME,
             "process.pid": record.process,

@@ -19,7 +19,7 @@ from typing import Any
 
 from django.utils.functional import Promise
 
-from applog.text import shorten
+from applog.text import encodable, shorten
 
 REDACTED = "********"
 OMITTED = "..."
@@ -136,7 +136,7 @@ def _convert(value: Any) -> Any:  # noqa: PLR0911  a type each
         case Enum():
             return plain(value.value)
         case str():
-            return shorten(value, FIELD_CHARACTERS).encode("utf-8", "backslashreplace").decode()
+            return encodable(shorten(value, FIELD_CHARACTERS))
         case int():
             return int(value) if -_MAX_INT <= value < _MAX_INT else shorten(hex(value), FIELD_CHARACTERS)
         case float():

@@ -45,6 +45,11 @@ def shorten(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]}... ({len(text) - most:,} characters more)"
 
 
+def encodable(text: str) -> str:
+    """Return `text` with half surrogate pairs escaped, which UTF-8 cannot encode."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def show_size(number: int) -> str:
     """Return a number of bytes with a unit."""
     return filesizeformat(number).replace("\xa0", " ")

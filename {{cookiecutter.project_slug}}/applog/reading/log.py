@@ -147,13 +147,10 @@ class RotatedLog:
                 if offset is not None:
                     low, high = (max(low, offset), high) if forwards else (low, min(high, offset))
                 yield opened, low, high
-                if forwards:
-                    edge, beyond = last_time(opened), query.until and query.until + DISORDER
-                    is_last = edge and beyond and edge > beyond
-                else:
-                    edge, beyond = first_time(opened), query.since and query.since - DISORDER
-                    is_last = edge and beyond and edge < beyond
-                if is_last:
+                # The times are read from the file, so only where they are asked for.
+                if forwards and query.until and (last := last_time(opened)) and last > query.until + DISORDER:
+                    return
+                if not forwards and query.since and (first := first_time(opened)) and first < query.since - DISORDER:
                     return
             offset = None
 
