@@ -23,8 +23,9 @@ PROJECT = Path(__file__).resolve().parents[1] / "{{cookiecutter.project_slug}}"
 sys.dont_write_bytecode = True
 sys.path.append(str(PROJECT))
 
+from applog.reading.counts import count_records  # noqa: E402
 from applog.reading.log import RotatedLog  # noqa: E402
-from applog.reading.pages import count_records, find_time, read_older  # noqa: E402
+from applog.reading.pages import find_time, read_older  # noqa: E402
 from applog.reading.query import Query  # noqa: E402
 
 MIB = 1 << 20

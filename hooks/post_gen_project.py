@@ -10,7 +10,7 @@ from pathlib import Path
 ANSWERS = r"""
 {{ cookiecutter | tojson }}
 """
-DEPLOYMENT = "logrotate.conf", "windows-service.xml"
+DEPLOYMENT = "fail2ban.conf", "logrotate.conf", "windows-service.xml"
 # A folder's name cannot depend on an answer, as a file's can.
 OPTIONAL_FOLDERS = (".github/workflows", ".github")
 UNIX = ("linux", "darwin", "freebsd", "openbsd", "netbsd", "sunos", "aix", "cygwin", "android")

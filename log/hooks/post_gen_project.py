@@ -20,6 +20,7 @@ NAMES = [
     "LOG_FILES",
     "LOG_LEVEL",
     "LOG_QUEUE",
+    "LOG_REDACT",
     "LOGGING_CONFIG",
     "SERVICE_NAME",
     "TRUSTED_PROXY_COUNT",

@@ -51,7 +51,7 @@ urlpatterns.append(re_path(r"^shop/([\\s\\S]+)", csrf_exempt(shop)))
 UNLIMITED = """
 from applog import flood
 
-flood.SINGLY = flood.SINGLY_ALTOGETHER = 1_000_000
+flood.SINGLY = flood.SINGLY_ALTOGETHER = flood.SINGLY_A_DAY = 1_000_000
 """
 SETTINGS = """
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -120,8 +120,8 @@ def read_text(path):
         if not line.startswith("    "):
             record = PATTERN.fullmatch(line)
             assert record, line
-            event, _, _ = record["message"].partition(": ")
-            status = re.search(r" (\d+) in [\d.]+ ms \(from 127\.0\.0\.1\)$", record["message"])
+            event, _, _ = record["message"].partition(" ")
+            status = re.search(r"^from 127\.0\.0\.1: .* (\d+) in [\d.]+ ms(?:, X-Request-ID \S+)?$", record["message"])
             records.append(record.groupdict() | {"event": event, "status": status and int(status[1])})
     return records
 

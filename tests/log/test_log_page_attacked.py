@@ -2,12 +2,18 @@
 
 import itertools
 import os
+import socket
+import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
 from conftest import CHOICES
 from page_support import PAGE, Session, prepare, record, write
+from servers import PRODUCTION, fetch, free_port, is_open, wait_for
 
 SECRET = "the-key-to-everything"  # noqa: S105  what must not be found
 REFUSED = {400, 403, 404}
@@ -88,3 +94,52 @@ def test_no_request_reaches_a_file_outside_of_the_log(bake, environment, serve, 
     status, body = session.get(PAGE)
     assert status == 200
     assert b"fine" in body
+
+
+def memory_of(process):
+    """Return the largest resident memory of a server's workers, in bytes."""
+    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii").split()
+    pages = [int(Path(f"/proc/{worker}/statm").read_text(encoding="ascii").split()[1]) for worker in workers]
+    return max(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="there is no /proc to measure the memory by")
+def test_readers_of_the_log_leave_the_site_its_threads(bake, environment):
+    """One user who may read the log could stop the site: by searches, or by downloads that are not read."""
+    project, python = bake(), environment("5.2")
+    file = project / "applog" / "page" / "download.py"
+    text = file.read_text(encoding="utf-8")
+    assert "UNREAD_SECONDS = 30.0" in text
+    file.write_text(text.replace("UNREAD_SECONDS = 30.0", "UNREAD_SECONDS = 4.0"), encoding="utf-8")
+    prepare(project, python)
+    write(project, "django.log", *(record("x" * 60_000) for _ in range(1500)))  # 90 MB
+    port = free_port()
+    options = [f"--bind=127.0.0.1:{port}", "--workers=2", "--threads=4", "--no-control-socket"]
+    env = os.environ | PRODUCTION | {"ALLOWED_HOSTS": "127.0.0.1", "SECURE_SSL_REDIRECT": "false"}
+    env |= {"SESSION_COOKIE_SECURE": "false", "CSRF_COOKIE_SECURE": "false", "DEBUG": "true"}
+    output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    address = f"http://127.0.0.1:{port}"
+    with ExitStack() as stack:
+        server = subprocess.Popen([python, "-m", "gunicorn", "config.wsgi", *options], cwd=project, env=env, **output)
+        stack.callback(server.wait)
+        stack.callback(server.terminate)
+        wait_for(lambda: is_open(port))
+        session = Session(address)
+        session.get(PAGE)
+        before = memory_of(server)
+        for _ in range(20):
+            client = stack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", port))
+            client.sendall(session.request(f"{PAGE}download/"))
+        time.sleep(1)
+        with ThreadPoolExecutor(50) as pool:
+            searches = [pool.submit(session.get, f"{PAGE}?text=nothing{number}") for number in range(100)]
+            for _ in range(10):
+                assert fetch(f"{address}/health/")[0] == 200
+            statuses = [search.result()[0] for search in searches]
+        assert set(statuses) <= {200, 503}
+        assert 503 in statuses
+        wait_for(lambda: session.get(f"{PAGE}?text=nothing")[0] == 200, seconds=20)  # the downloads have ended
+        assert memory_of(server) - before < 100_000_000
+    assert "A log download was ended" in (project / "logs" / "django.log").read_text(encoding="utf-8")

@@ -191,6 +191,7 @@ def test_a_record_says_which_request_it_belongs_to(project, test_agent, start):
         "OTEL_EXPORTER_OTLP_ENDPOINT": test_agent,
         "OTEL_BLRP_SCHEDULE_DELAY": "100",
         "OTEL_SERVICE_NAME": "shop",
+        "TRUSTED_PROXY_COUNT": "1",
     }
     start([*server, f"--bind=127.0.0.1:{port}"], port, **variables)
     for number in range(20):

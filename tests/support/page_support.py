@@ -49,6 +49,11 @@ class Session:
         """Return the status and body of an answer."""
         return self.send("GET", target)
 
+    def request(self, target):
+        """Return the bytes of a request, for whoever sends it and does not read the answer."""
+        cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        return f"GET {target} HTTP/1.1\r\nHost: {self._host}\r\nCookie: {cookies}\r\n\r\n".encode()
+
     def send(self, method, target, body=None, headers=None):
         """Send a request and return the status and body of the answer."""
         connection = http.client.HTTPConnection(self._host, timeout=30)

@@ -113,4 +113,4 @@ def test_a_host_name_that_is_not_ours_is_recorded(bake, environment, serve):
     assert fetch(f"{address}/", Host="evil.example")[0] == 400
     for log in (console, project / "logs" / "django.log", project / "logs" / "security.log"):
         text = log.read_text(encoding="utf-8")
-        assert text.count("input_validation_fail: Invalid HTTP_HOST header: 'evil.example'") == 1, text
+        assert text.count("input_validation_fail from 127.0.0.1: Invalid HTTP_HOST header: 'evil.example'") == 1, text

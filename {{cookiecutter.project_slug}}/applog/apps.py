@@ -21,7 +21,13 @@ class ApplogConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks, warn of files that cannot be written, and connect the signals' receivers."""
-        for check in (checks.check_log_files, checks.check_handlers, checks.check_levels, checks.check_security_log):
+        for check in (
+            checks.check_log_files,
+            checks.check_handlers,
+            checks.check_levels,
+            checks.check_proxy,
+            checks.check_security_log,
+        ):
             register(check)
         for problem in checks.check_log_files():
             logger.warning("%s", problem.msg)  # servers do not run the checks
@@ -29,5 +35,11 @@ class ApplogConfig(AppConfig):
             from applog.security import connect  # noqa: PLC0415  it needs the app
 
             connect()
+        if apps.is_installed("axes"):
+            from axes.signals import user_locked_out  # noqa: PLC0415
+
+            from applog.security import locked_out  # noqa: PLC0415
+
+            user_locked_out.connect(locked_out)
         request_started.connect(forget_request)
         request_finished.connect(forget_request)

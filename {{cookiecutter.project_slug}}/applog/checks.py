@@ -72,6 +72,19 @@ def check_levels(**_: Any) -> list[CheckMessage]:
     ]
 
 
+def check_proxy(**_: Any) -> list[CheckMessage]:
+    """Warn (applog.W008) when all clients have the address of the proxy."""
+    if settings.DEBUG or not settings.SECURE_PROXY_SSL_HEADER or settings.TRUSTED_PROXY_COUNT:
+        return []
+    return [
+        Warning(
+            "The site is behind a proxy, whose address the log and the limits take for that of every client.",
+            hint="Set TRUSTED_PROXY_COUNT to the number of proxies that append to X-Forwarded-For, usually 1.",
+            id="applog.W008",
+        ),
+    ]
+
+
 def check_security_log(**_: Any) -> list[CheckMessage]:
     """Warn (applog.W006) of security events that do not reach the security log."""
     if "security_file" not in settings.LOGGING.get("handlers", {}) or not with_files():

@@ -13,6 +13,8 @@ from django.utils.encoding import escape_uri_path
 from django.utils.functional import LazyObject, empty
 
 NO_REQUEST = "-"
+# As proxies write it: 192.0.2.7, 192.0.2.7:1234, 2001:db8::1, [2001:db8::1]:443.
+ADDRESS = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::\d{1,5})?|([0-9.]+)(?::\d{1,5})?|([0-9A-Fa-f:.]+)")
 REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 # Set until the response is closed, as Django logs the statuses 403, 404 and 500 after the middleware has returned.
@@ -50,12 +52,32 @@ def client_address(request: HttpRequest) -> str:
     peer = request.META.get("REMOTE_ADDR") or "-"
     hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
     proxies = settings.TRUSTED_PROXY_COUNT
-    if 0 < proxies <= len(hops) and "%" not in hops[-proxies]:
-        try:
-            return str(ipaddress.ip_address(hops[-proxies].strip()))
-        except ValueError:
-            pass
-    return str(peer)
+    found = parse_address(hops[-proxies]) if 0 < proxies <= len(hops) else None
+    return str(found or peer)
+
+
+def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address in `text`, with or without a port, None if it is something else.
+
+    An IPv4 address that is written as an IPv6 address is an IPv4 address.
+    """
+    found = ADDRESS.fullmatch(text.strip())
+    try:
+        address = ipaddress.ip_address(next(filter(None, found.groups()))) if found else None
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def client_network(request: HttpRequest) -> str | None:
+    """Return the address that the request came from, of IPv6 the first address of its /64, which one client may own.
+
+    Returns None if the server does not know it, as behind a Unix socket.
+    """
+    address = parse_address(client_address(request))
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((address, 64), strict=False).network_address)
+    return str(address) if address else None
 
 
 def request_user(request: HttpRequest | None) -> Any:
@@ -68,11 +90,13 @@ def request_user(request: HttpRequest | None) -> Any:
 
 def request_attributes(request: HttpRequest) -> dict[str, Any]:
     """Return attributes of a request by their names in https://opentelemetry.io/docs/specs/semconv/http/."""
-    attributes = {
+    attributes: dict[str, Any] = {
         "http.request.method": request.method,
         "url.path": escape_uri_path(request.path),
         "client.address": client_address(request),
     }
     if user := request_user(request):
         attributes["user.id"] = str(user.pk)
+    if given := getattr(request, "client_request_id", ""):
+        attributes["http.request.header.x-request-id"] = [given]
     return attributes

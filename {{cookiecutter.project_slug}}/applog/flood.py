@@ -1,9 +1,10 @@
 """Limits how often refusals are recorded, so that strangers cannot fill the disk, or displace other security events.
 
 Refusals are the events in REFUSALS that come from a request. Each process records at most SINGLY refusals of a kind per
-address, and SINGLY_ALTOGETHER of a kind in total, in each period of PERIOD_SECONDS. Further refusals are counted, and
-reported as `excess_rate_limit_exceeded` for the NAMED addresses with the most of them; the rest are combined. Other
-records are never limited.
+source, which is a user who is signed in, or else an address, and SINGLY_ALTOGETHER of a kind in total, in each period
+of PERIOD_SECONDS; and no more than SINGLY_A_DAY of a kind in a day, so that refusals never need all the room that the
+security log has. Further refusals are counted, and reported as `excess_rate_limit_exceeded` for the NAMED sources with
+the most of them; the rest are combined. Other records are never limited.
 """
 
 import atexit
@@ -16,20 +17,21 @@ from collections import Counter
 
 from django.http import HttpRequest
 
-from applog.context import client_address
+from applog.context import client_address, request_user
 from applog.security import REFUSALS, security_event
 
 logger = logging.getLogger("applog.security")
 
 PERIOD_SECONDS = 60.0
-SINGLY, SINGLY_ALTOGETHER = 10, 20
-ADDRESSES = 1000  # that are told apart in a period
-NAMED = 5  # addresses of each kind, in the events at its end
-OTHERS = "other addresses"
+SINGLY, SINGLY_ALTOGETHER, SINGLY_A_DAY = 30, 100, 3000
+DAY_SECONDS = 86_400.0
+SOURCES = 1000  # that are told apart in a period
+NAMED = 5  # sources of each kind, in the events at its end
+OTHERS = "others"
 
 
 class RefusalLimit:
-    """Counts refusals by kind and address, and tells which ones are too many."""
+    """Counts refusals by kind and source, and tells which ones are too many."""
 
     def __init__(self) -> None:
         self.start()
@@ -37,22 +39,27 @@ class RefusalLimit:
     def start(self) -> None:
         """Begin with nothing counted."""
         self._lock = threading.Lock()
-        self._ends = 0.0
+        self._ends = self._day_ends = 0.0
         self._recorded: Counter[tuple[str, str]] = Counter()
+        self._today: Counter[str] = Counter()
         self._left_out: Counter[tuple[str, str]] = Counter()
 
-    def is_over(self, kind: str, address: str) -> bool:
+    def is_over(self, kind: str, source: str) -> bool:
         """Count a refusal, and tell whether it must not be recorded by itself."""
         with self._lock:
-            if time.monotonic() >= self._ends:
+            now = time.monotonic()
+            if now >= self._ends:
                 self._recorded.clear()
-                self._ends = time.monotonic() + PERIOD_SECONDS
-            key = kind, address
-            if self._recorded[key] < SINGLY and self._recorded[kind, ""] < SINGLY_ALTOGETHER:
-                self._recorded[key] += 1
-                self._recorded[kind, ""] += 1
+                self._ends = now + PERIOD_SECONDS
+            if now >= self._day_ends:
+                self._today.clear()
+                self._day_ends = now + DAY_SECONDS
+            key, all_of_kind = (kind, source), self._recorded[kind, ""]
+            if self._recorded[key] < SINGLY and all_of_kind < SINGLY_ALTOGETHER and self._today[kind] < SINGLY_A_DAY:
+                self._recorded.update((key, (kind, "")))
+                self._today[kind] += 1
                 return False
-            self._left_out[key if key in self._left_out or len(self._left_out) < ADDRESSES else (kind, OTHERS)] += 1
+            self._left_out[key if key in self._left_out or len(self._left_out) < SOURCES else (kind, OTHERS)] += 1
             return True
 
     def report(self, *, at_once: bool = False) -> None:
@@ -62,13 +69,13 @@ class RefusalLimit:
         with self._lock:
             left_out, self._left_out = self._left_out, Counter()
         for kind in {kind for kind, _ in left_out}:
-            counts = Counter({address: number for (other, address), number in left_out.items() if other == kind})
+            counts = Counter({source: number for (other, source), number in left_out.items() if other == kind})
             others = counts.pop(OTHERS, 0)
             named = counts.most_common(NAMED)
             others += counts.total() - sum(number for _, number in named)
-            for address, number in [*named, *([(OTHERS, others)] if others else [])]:
+            for source, number in [*named, *([(OTHERS, others)] if others else [])]:
                 extra = {"event": "excess_rate_limit_exceeded"}
-                logger.warning("%s: %s more from %s within %.0f s", kind, number, address, PERIOD_SECONDS, extra=extra)
+                logger.warning("%s: %s more from %s within %.0f s", kind, number, source, PERIOD_SECONDS, extra=extra)
 
 
 limit = RefusalLimit()
@@ -87,6 +94,7 @@ class FloodFilter(logging.Filter):
             request = getattr(record, "request", None)
             is_counted = False
             if isinstance(request, HttpRequest) and (event := security_event(record)) in REFUSALS:
-                is_counted = limit.is_over(str(event), client_address(request))
+                user = request_user(request)
+                is_counted = limit.is_over(str(event), f"user {user.pk}" if user else client_address(request))
             record.is_counted = is_counted
         return not is_counted

@@ -10,10 +10,12 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.encoding import escape_uri_path
 from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
 
 from applog.context import request_attributes, stamp
 from applog.redaction import SCALARS, name_of, plain, redact
+from applog.secret_words import redact_text
 from applog.security import REFUSALS, security_event
 from applog.text import encodable, escape, is_plain, shorten
 from applog.tracebacks import format_error, shorten_middle
@@ -26,6 +28,7 @@ RECORD_CHARACTERS = 64 * 1024  # of a JSON record; a longer one is written witho
 
 # A format of at least two attributes, without conversions, indexes and nested fields.
 PLAIN_FORMAT = re.compile(r"[^{}]*(\{[a-z_]+[:}][^{}]*\}?[^{}]*){2,}", re.IGNORECASE)
+_QUERY = re.compile(r"(://[^\s?]+)\?\S+")
 NAME = re.compile(r"\{([a-z_]+)", re.IGNORECASE)
 
 _OF_REQUESTS = frozenset({"applog.", "django."})  # beginnings of the names of loggers whose records have a request
@@ -40,10 +43,20 @@ _OWN_NAMESPACES = ("client.", "exception.", "http.", "process.", "service.", "ur
 
 
 def message_of(record: logging.LogRecord) -> str:
-    """Return the record's message, without the secrets in mappings among its arguments.
+    """Return the record's message, without secrets in it, or in containers among its arguments.
 
-    If the arguments do not match the format, they are appended; the standard library would drop the record.
+    If the arguments do not match the format, they are appended; the standard library would drop the record. In Django's
+    records of a request the path is escaped as in a URL, and a referrer is without its query string.
     """
+    message = redact_text(_fill(record))
+    if record.name[:7] == "django." and isinstance(request := getattr(record, "request", None), HttpRequest):
+        message = message.replace(request.path, escape_uri_path(request.path))
+        if record.name == "django.security.csrf":
+            message = _QUERY.sub(r"\1?...", message)
+    return message
+
+
+def _fill(record: logging.LogRecord) -> str:
     message, arguments = record.msg, record.args
     if type(message) is not str:
         message = _text_of(redact(message))
@@ -81,18 +94,17 @@ def attributes(record: logging.LogRecord) -> dict[str, Any]:
     event = security_event(record)
     if event and record.name == "applog.security":
         del given["event"]
-    own: dict[str, Any] = {"event": event} if event else {}
+    found: dict[str, Any] = {"event": plain(event)} if event else {}
     request = getattr(record, "request", None)
     if isinstance(request, HttpRequest):
-        own |= request_attributes(request)
+        found |= {key: plain(value) for key, value in request_attributes(request).items()}
         if "status_code" in given:
-            own["http.response.status_code"] = given.pop("status_code")
+            found["http.response.status_code"] = plain(given.pop("status_code"))
     if record.exc_info and record.exc_info[0]:
-        own["exception.type"] = name_of(record.exc_info[0])
-        own["exception.message"] = record.exc_info[1]
+        found["exception.type"] = plain(name_of(record.exc_info[0]))
+        found["exception.message"] = plain(record.exc_info[1])
     if isinstance(record.msg, Mapping):
         given = {**record.msg, **given}
-    found = dict(plain(own))
     found |= {f"extra.{key}" if _is_own_name(key) else key: value for key, value in plain(given).items()}
     if text := traceback_of(record):
         found["exception.stacktrace"] = encodable(text)
@@ -115,15 +127,19 @@ def traceback_of(record: logging.LogRecord) -> str:
 
 
 def in_context(record: logging.LogRecord, message: str) -> str:
-    """Return `message` with the security event in front, if it is one, and the request's origin at the end."""
-    if event := security_event(record):
-        message = f"{event}: {message}"
+    """Return `message` behind the security event, if it is one, and whom the request came from.
+
+    They stand in front, where nothing that a stranger chooses, such as a path, can imitate them.
+    """
+    known = [security_event(record) or ""]
     request = getattr(record, "request", None)
     if isinstance(request, HttpRequest):
-        known = request_attributes(request)
-        by = f" by user {known['user.id']}" if "user.id" in known else ""
-        message += f" (from {known['client.address']}{by})"
-    return message
+        found = request_attributes(request)
+        known.append(f"from {found['client.address']}")
+        if user := found.get("user.id"):
+            known.append(f"by user {user if user.isalnum() else repr(user)}")
+    front = " ".join(filter(None, known))
+    return f"{front}: {message}" if front else message
 
 
 class TextFormatter(logging.Formatter):
@@ -213,5 +229,5 @@ class JsonFormatter(BaseJsonFormatter):
             "service.name": settings.SERVICE_NAME,
             "process.pid": record.process,
         }
-        log_data |= dict(plain({key: vars(record)[key] for key in ("trace_id", "span_id") if key in vars(record)}))
+        log_data |= {key: plain(vars(record)[key]) for key in ("trace_id", "span_id") if key in vars(record)}
         log_data |= {f"extra.{key}" if key in log_data else key: item for key, item in attributes(record).items()}

@@ -3,14 +3,14 @@
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import FileResponse, HttpRequest, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
@@ -27,9 +27,11 @@ logger = logging.getLogger("applog.request")
 def request_log(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
     """Give each request an id, return it as X-Request-ID, and log the request's end. It must be first in MIDDLEWARE.
 
-    The id is the request's X-Request-ID if that has 1 to 128 letters, digits, dots, hyphens and underscores, the first
-    of which is a letter or digit. Views read it as `request.request_id`. They may set `request.log_level`, the level
-    (int) of the record of the request's end, which is INFO by default; NOTSET means no record.
+    With TRUSTED_PROXY_COUNT the id is the request's X-Request-ID, if that has 1 to 128 letters, digits, dots, hyphens
+    and underscores, the first of which is a letter or digit. Without a proxy it comes from the client, who may choose
+    one that is in use; then it is logged beside the request's own id. Views read the id as `request.request_id`. They
+    may set `request.log_level`, the level (int) of the record of the request's end, which is INFO by default; NOTSET
+    means no record.
     """
     if iscoroutinefunction(get_response):
 
@@ -57,9 +59,11 @@ def request_log(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpReq
 
 
 def _begin(request: HttpRequest) -> float:
-    given = request.headers.get("X-Request-ID", "")
-    request_id = given if REQUEST_ID_PATTERN.fullmatch(given) else uuid.uuid4().hex
-    request.request_id = request_id  # type: ignore[attr-defined]
+    given = request.META.get("HTTP_X_REQUEST_ID", "")  # request.headers would convert all of them
+    given = given if REQUEST_ID_PATTERN.fullmatch(given) else ""
+    is_trusted = settings.TRUSTED_PROXY_COUNT > 0
+    request.request_id = (is_trusted and given) or uuid.uuid4().hex  # type: ignore[attr-defined]
+    request.client_request_id = "" if is_trusted else given  # type: ignore[attr-defined]
     current_request.set(request)
     return time.perf_counter()
 
@@ -73,9 +77,41 @@ def _end(request: HttpRequest, response: HttpResponseBase | None, begin: float) 
         extra["status_code"] = response.status_code
         if _is_sent_to_sign_in(response):
             security.record(logging.WARNING, "authz_fail", f"{escape_uri_path(request.path)} needs a sign-in", request)
+        # Servers send a file by a faster way than in parts.
+        if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
+            _watch(request, response)
     status, path = extra.get("status_code", "given up"), escape_uri_path(request.path)
     level = getattr(request, "log_level", logging.INFO)
-    logger.log(level, "%s %s %s in %s ms", request.method, path, status, duration, extra=extra)
+    given = request.client_request_id  # type: ignore[attr-defined]
+    more = f", X-Request-ID {given}" if given else ""
+    logger.log(level, "%s %s %s in %s ms%s", request.method, path, status, duration, more, extra=extra)
+
+
+def _watch(request: HttpRequest, response: StreamingHttpResponse) -> None:
+    """Log an error while a response is streamed: its status is sent and logged before that."""
+
+    def fail(error: Exception) -> None:
+        path = escape_uri_path(request.path)
+        extra = {"request": request}
+        logging.getLogger("django.request").error("Streaming broke off: %s", path, exc_info=error, extra=extra)
+
+    def stream(parts: Iterator[bytes]) -> Iterator[bytes]:
+        try:
+            yield from parts
+        except Exception as error:
+            fail(error)
+            raise
+
+    async def stream_async(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        try:
+            async for part in parts:
+                yield part
+        except Exception as error:
+            fail(error)
+            raise
+
+    content: Any = response.streaming_content
+    response.streaming_content = stream_async(content) if response.is_async else stream(content)
 
 
 def _is_sent_to_sign_in(response: HttpResponseBase) -> bool:

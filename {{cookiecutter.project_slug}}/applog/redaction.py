@@ -1,30 +1,26 @@
-"""Keeps secrets out of the log: values whose key says that they are secret.
+"""Keeps secrets out of the log: values whose key says that they are secret, in containers of any kind."""
 
-The words are those of Django's SafeExceptionReporterFilter.hidden_settings, and of similar lists such as
-https://docs.sentry.io/platforms/python/data-management/sensitive-data/.
-"""
-
+import dataclasses
 import datetime
 import decimal
 import ipaddress
 import math
 import operator
 import pathlib
-import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from enum import Enum
-from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from django.utils.functional import Promise
 
+from applog.secret_words import REDACTED, is_secret, redact_text
 from applog.text import encodable, shorten
 
-REDACTED = "********"
 OMITTED = "..."
 MAX_DEPTH = 12
-CACHED_CHARACTERS = 100
 FIELD_CHARACTERS = 4000
 _MAX_INT = 2**63
 # Objects whose text is their value.
@@ -33,45 +29,19 @@ _TEXTUAL = (
     ipaddress.IPv4Address, ipaddress.IPv6Address,
 )  # fmt: skip
 
-SCALARS = frozenset({str, int, float, bool, type(None)})
+NUMBERS = frozenset({int, float, bool, type(None)})
+SCALARS = NUMBERS | {str}
 TEXT = (str, bytes, bytearray)
-SOME, ALL = (Mapping, list, tuple), (Mapping, Sequence, Set)  # kinds of containers
-
-# Parts of a key that always denote a secret, and words that do so only as a whole: an author is not a secret.
-_PART = re.compile(
-    r"passw|passphrase|passcode|secret|token|cookie|authorization|credential|csrf|jwt"
-    r"|(api|private|access|encryption|account|ssh)key|sess(ion)?_?id"
-)
-_WORD = re.compile(r"(?<![a-z])(pass|pwd|auth|bearer|[th]?otp|pin|sid|session|signature|keys?)(?![a-z])")
-_HARMLESS = re.compile(
-    r"(primary|foreign|public|sort|cache|idempotency|partition|routing|object|storage|s3|natural|lookup|search|group)_?keys?"
-    r"|secretar|tokeni[sz]|cookie_?(banner|consent|notice|policy)|csrf_?(ok|valid|exempt)"
-)
-# A number is a secret only if the key ends like this: max_tokens=512 and session_count=3 are not.
-_NUMBER = re.compile(r"(passw(or)?d|passphrase|passcode|pass|pwd|pin|[th]?otp|secret|token|sid|sess(ion)?_?id|key)$")
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-
-
-@lru_cache(maxsize=4096)
-def _names_secret(key: str, *, is_number: bool) -> bool:
-    words = _HARMLESS.sub("", _CAMEL.sub("_", key).lower().replace("-", "_"))
-    return bool((_PART.search(words) or _WORD.search(words)) and (not is_number or _NUMBER.search(words)))
-
-
-def is_secret(key: object, value: object) -> bool:
-    """Tell whether `key` names a password, token, key, cookie, session or authorization, and `value` may be one."""
-    if value is None or isinstance(value, bool):  # has_password=True
-        return False
-    if not isinstance(key, (str, bytes)):
-        return False
-    key = key if isinstance(key, str) else key.decode("latin-1")
-    # The cache is bounded in bytes, too: strangers choose keys.
-    look = _names_secret if len(key) <= CACHED_CHARACTERS else _names_secret.__wrapped__
-    return look(key, is_number=isinstance(value, (int, float)))
+ALL = (Mapping, Sequence, Set, deque)  # kinds of containers
+NAMES_QUERY, NAMES_REFERRER = {"query_string", "querystring"}, {"referer", "http_referer", "referrer"}
 
 
 def redact(value: Any, convert: Callable[[Any], Any] | None = None, parents: tuple[int, ...] = ()) -> Any:
-    """Return `value` with REDACTED in place of each secret, however deep it is in mappings, lists and tuples.
+    """Return `value` with REDACTED in place of each secret, however deep it is in mappings, sequences and sets.
+
+    A key is also the first item of each pair in a container of pairs, such as the headers of an ASGI scope; the "name"
+    or "key" beside a "value"; and an option such as --password before the next item. Query strings, and those of
+    referrers, are left out.
 
     Containers that contain themselves, or are nested deeper than MAX_DEPTH, are replaced by OMITTED. A container whose
     own methods fail is replaced by the name of its class.
@@ -79,39 +49,99 @@ def redact(value: Any, convert: Callable[[Any], Any] | None = None, parents: tup
     Args:
         value: any object.
         convert: called for each value that is not a container. With it, all mappings become dicts with keys of type
-            str, and other sequences and sets become lists. Without it, a container without secrets is returned as it
-            is.
+            str, as do named tuples and dataclasses, and other sequences and sets become lists. Without it, a container
+            without secrets is returned as it is.
         parents: the ids of the containers that `value` is in.
 
     """
     try:
-        if type(value) in SCALARS or isinstance(value, TEXT) or not isinstance(value, SOME if convert is None else ALL):
+        if type(value) in SCALARS or isinstance(value, TEXT):
+            return value if convert is None else convert(value)
+        if convert and (fields := _fields(value)) is not None:
+            value = fields
+        if not isinstance(value, ALL):
             return value if convert is None else convert(value)
         if id(value) in parents or len(parents) > MAX_DEPTH:
             return OMITTED
-        return _redact_items(value, convert, (*parents, id(value)))
+        parents = (*parents, id(value))
+        if isinstance(value, Mapping):
+            return _redact_mapping(value, convert, parents)
+        return _redact_items(value, convert, parents)
     except Exception:  # noqa: BLE001  whatever the object's own methods raise
         return name_of(type(value))
 
 
-def _redact_items(value: Any, convert: Callable[[Any], Any] | None, parents: tuple[int, ...]) -> Any:
-    if isinstance(value, Mapping):
-        old = dict(value.items())
-        if convert:
-            return {
-                convert(key) if type(key) is str else str(redact(key, convert, parents)): REDACTED
-                if is_secret(key, item)
-                else redact(item, convert, parents)
-                for key, item in old.items()
-            }
-        new = {key: REDACTED if is_secret(key, item) else redact(item, convert, parents) for key, item in old.items()}
-        return value if all(new[key] is item for key, item in old.items()) else new
-    items = [redact(item, convert, parents) for item in value]
+def _fields(value: Any) -> dict[str, Any] | None:
+    """Return the fields of a named tuple or a dataclass, None for all else."""
+    if isinstance(value, tuple):
+        return value._asdict() if hasattr(value, "_asdict") else None
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return None
+
+
+def _redact_mapping(value: Mapping[Any, Any], convert: Callable[[Any], Any] | None, parents: tuple[int, ...]) -> Any:
+    old = dict(value.items())
+    new = {}
+    for key, item in old.items():
+        if type(key) is str and type(item) in NUMBERS:  # most of them
+            new[key] = REDACTED if is_secret(key, item) else convert(item) if convert else item
+        else:
+            new[key] = _redact_value(key, item, convert, parents)
+    if "value" in old and is_secret(old.get("name", old.get("key")), old["value"]):
+        new["value"] = REDACTED
     if convert:
-        return items
-    if all(map(operator.is_, items, value)):
+        return {
+            convert(key) if type(key) is str else str(redact(key, convert, parents)): item for key, item in new.items()
+        }
+    return value if all(new[key] is item for key, item in old.items()) else new
+
+
+def _redact_value(key: Any, value: Any, convert: Callable[[Any], Any] | None, parents: tuple[int, ...]) -> Any:
+    """Return the value of a key."""
+    if type(key) is not str:
+        if isinstance(key, tuple):
+            return REDACTED if any(is_secret(part, value) for part in key) else redact(value, convert, parents)
+        key = key.value if isinstance(key, Enum) else key.decode("latin-1") if isinstance(key, bytes) else key
+    if is_secret(key, value):
+        return REDACTED
+    if isinstance(value, (str, bytes)) and isinstance(key, str) and value:
+        name = key.lower().replace("-", "_")
+        if name in NAMES_QUERY:
+            return OMITTED
+        if name in NAMES_REFERRER:
+            text = value if isinstance(value, str) else value.decode("latin-1")
+            value = text if "?" not in text else f"{text.partition('?')[0]}?{OMITTED}"
+    return redact(value, convert, parents)
+
+
+def _redact_items(value: Collection[Any], convert: Callable[[Any], Any] | None, parents: tuple[int, ...]) -> Any:
+    old = list(value)
+    if _are_pairs(old):
+        new: list[Any] = [[redact(key, convert), _redact_value(key, item, convert, parents)] for key, item in old]
+        if not convert:
+            are_same = (item is old_item for (_, item), (_, old_item) in zip(new, old, strict=True))
+            new = old if all(are_same) else [tuple(pair) for pair in new]
+    else:
+        new = [redact(item, convert, parents) for item in old]
+        for i, (option, item) in enumerate(pairwise(old), 1):
+            if isinstance(option, str) and option[:2] == "--" and "=" not in option and is_secret(option[2:], item):
+                new[i] = REDACTED
+    if convert:
+        return new
+    if all(map(operator.is_, new, old)):
         return value
-    return items if isinstance(value, list) else tuple(items)
+    return tuple(new) if isinstance(value, tuple) else new
+
+
+def _are_pairs(items: Iterable[Any]) -> bool:
+    """Tell whether each item is a pair of a name and something, and there is one."""
+    first = True
+    for item in items:
+        if type(item) not in {tuple, list} or len(item) != 2 or not isinstance(item[0], (str, bytes)):  # noqa: PLR2004
+            return False
+        first = False
+    return not first
 
 
 def name_of(cls: type) -> str:
@@ -124,25 +154,25 @@ def plain(value: Any) -> Any:
 
     Other objects are replaced by the name of their class, as their repr may contain anything.
     """
-    return redact(value, _convert)
+    return _convert(value) if type(value) in SCALARS else redact(value, _convert)
 
 
 def _convert(value: Any) -> Any:  # noqa: PLR0911  a type each
     if type(value) is str and value.isascii() and len(value) <= FIELD_CHARACTERS:  # most values
-        return value
+        return redact_text(value)
     match value:
         case None | bool():
             return value
         case Enum():
             return plain(value.value)
         case str():
-            return encodable(shorten(value, FIELD_CHARACTERS))
+            return encodable(shorten(redact_text(value), FIELD_CHARACTERS))
         case int():
             return int(value) if -_MAX_INT <= value < _MAX_INT else shorten(hex(value), FIELD_CHARACTERS)
         case float():
             return float(value) if math.isfinite(value) else str(float(value))
         case bytes() | bytearray():
-            return shorten(value.decode("utf-8", "backslashreplace"), FIELD_CHARACTERS)
+            return shorten(redact_text(value.decode("utf-8", "backslashreplace")), FIELD_CHARACTERS)
         case datetime.date() | datetime.time():
             return value.isoformat()
     return plain(str(value)) if isinstance(value, _TEXTUAL) else name_of(type(value))

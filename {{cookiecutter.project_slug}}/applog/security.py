@@ -1,9 +1,9 @@
 """Security events: which records are such events, and signal receivers that record more of them.
 
 Events have the names of https://cheatsheetseries.owasp.org/cheatsheets/Logging_Vocabulary_Cheat_Sheet.html. The
-receivers log to `applog.security`: signing in and out, and changes of users, groups and permissions. A change is
-recorded when its transaction is committed. `QuerySet.update`, bulk operations and SQL send no signals, so what they
-change is not recorded.
+receivers log to `applog.security`: signing in and out, being locked out by django-axes, and changes of users, groups
+and permissions. A change is recorded when its transaction is committed. `QuerySet.update`, bulk operations and SQL send
+no signals, so what they change is not recorded.
 """
 
 import logging
@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 
 LOGGERS = ("applog.security", "django.security", "django.request")  # whose records may be security events
 DENIED = (401, 403)  # statuses
-REFUSALS = frozenset({"authn_login_fail", "authz_fail", "input_validation_fail"})  # events that strangers can cause
+# Events that strangers can cause.
+REFUSALS = frozenset({"authn_login_fail", "authn_login_lock", "authz_fail", "input_validation_fail"})
 
 NAME_LENGTH = 254  # characters of a user name that was typed to sign in
 NAMES_SHOWN = 10  # of the groups, permissions or users of one change
@@ -74,6 +75,11 @@ def sign_in_failed(credentials: dict[str, Any], request: HttpRequest | None = No
     """Record a sign-in that failed, with the name that was typed."""
     name = credentials.get(get_user_model().USERNAME_FIELD, credentials.get("username", ""))
     record(logging.WARNING, "authn_login_fail", f"user {str(name)[:NAME_LENGTH]!r}", request)
+
+
+def locked_out(request: HttpRequest, username: str | None, **_: Any) -> None:
+    """Record a sign-in that django-axes refuses, after too many that failed."""
+    record(logging.WARNING, "authn_login_lock", f"user {str(username)[:NAME_LENGTH]!r}, too many failures", request)
 
 
 def signed_out(request: HttpRequest | None, user: models.Model | None, **_: Any) -> None:

@@ -19,6 +19,9 @@ _HIDDEN = re.compile(
     "|[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{5,}"
 )
 
+_LETTERS = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]+"
+_RIGHT_TO_LEFT = re.compile(rf"{_LETTERS}(?:[ ]{_LETTERS})*")
+
 
 def escape(text: str) -> str:
     """Return `text` with all that is not printable escaped as Python does: line ends, control codes, bidi marks."""
@@ -28,6 +31,19 @@ def escape(text: str) -> str:
 def _escape_unusual(match: re.Match[str]) -> str:
     text = repr(match[0])[1:-1]
     return text if text.isascii() else _HIDDEN.sub(lambda hidden: hidden[0].encode("unicode_escape").decode(), text)
+
+
+def isolate(text: str) -> str:
+    """Return `text` with each run of right-to-left letters isolated, so that what follows it keeps its place.
+
+    See https://www.unicode.org/reports/tr9/#Explicit_Directional_Isolates.
+    """
+    return text if text.isascii() else _RIGHT_TO_LEFT.sub("\u2068\\g<0>\u2069", text)
+
+
+def without_isolates(text: str) -> str:
+    """Return `text` as it was before `isolate`."""
+    return re.sub("[\u2068\u2069]", "", text)
 
 
 def is_plain(text: str) -> bool:

@@ -3,6 +3,7 @@
 import traceback
 from collections.abc import Iterator
 
+from applog.secret_words import redact_text
 from applog.text import escape
 
 TRACEBACK_CHARACTERS = 16_000
@@ -11,14 +12,15 @@ TRACEBACK_CHARACTERS = 16_000
 def format_error(error: BaseException) -> str:
     """Return the traceback of an exception, with its causes, its context and the members of a group.
 
-    The text of each exception, each of its notes, and each part of a syntax error is escaped, and so is one line. Of a
-    long traceback the middle is left out. Values of variables are not shown.
+    The text of each exception, each of its notes, and each part of a syntax error is escaped, and so is one line;
+    secrets in it are replaced. Of a long traceback the middle is left out. Values of variables are not shown.
     """
     report = traceback.TracebackException(type(error), error, error.__traceback__, compact=True)
     for part in _parts(report):
-        part._str = escape(getattr(part, "_str", ""))  # type: ignore[attr-defined]  # the text, made once
+        part._str = escape(redact_text(getattr(part, "_str", "")))  # type: ignore[attr-defined]  # the text, made once
         if notes := getattr(part, "__notes__", None):
-            part.__notes__ = [escape(str(note)) for note in notes] if isinstance(notes, list) else [escape(repr(notes))]
+            notes = notes if isinstance(notes, list) else [repr(notes)]
+            part.__notes__ = [escape(redact_text(str(note))) for note in notes]
         for name in ("msg", "text", "filename"):  # of a syntax error
             if isinstance(said := getattr(part, name, None), str):
                 setattr(part, name, escape(said.rstrip("\n")))

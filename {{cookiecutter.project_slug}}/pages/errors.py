@@ -1,5 +1,6 @@
 """The error pages, https://docs.djangoproject.com/en/stable/topics/http/views/#customizing-error-views."""
 
+from axes.helpers import get_cool_off
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
@@ -18,6 +19,16 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer 403: the form's CSRF token is missing or wrong. The log says why."""
     explanation = "The form could not be checked. Allow this site's cookies, reload the form's page and send it again."
     return _error(request, 403, "Form not accepted", explanation)
+
+
+def locked_out(request: HttpRequest, response: HttpResponse | None, credentials: dict[str, str] | None) -> HttpResponse:
+    """Answer 429: too many sign-ins have failed."""
+    cool_off = get_cool_off(request)
+    seconds = int(cool_off.total_seconds()) if cool_off else 0
+    explanation = f"Too many sign-ins with this name have failed. Try again in {seconds // 60} minutes."
+    page = _error(request, 429, "Please wait", explanation)
+    page.headers["Retry-After"] = str(seconds)
+    return page
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

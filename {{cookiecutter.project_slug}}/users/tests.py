@@ -1,7 +1,7 @@
 """The user model."""
 
 from django.contrib.auth import get_user_model
-from django.test import TestCase
+from django.test import TestCase, override_settings
 from django.urls import reverse
 
 
@@ -16,3 +16,32 @@ class UserTests(TestCase):
         form = {"username": "ann", "password1": password, "password2": password, "usable_password": "true"}
         self.client.post(reverse("admin:users_user_add"), form)
         self.assertTrue(self.client.login(username="ann", password=password))
+
+
+@override_settings(AXES_ENABLED=True, AXES_FAILURE_LIMIT=3)
+class SignInTests(TestCase):
+    """Signing in, with the limit that the other tests do without."""
+
+    def sign_in(self, name: str, password: str, address: str) -> int:
+        """Return the status of the answer."""
+        form = {"username": name, "password": password}
+        return self.client.post(reverse("admin:login"), form, REMOTE_ADDR=address).status_code
+
+    def test_who_guesses_passwords_has_to_wait(self) -> None:
+        """And nobody else: not others at this address, and not the user at another one."""
+        password = "correct horse 1"  # noqa: S105  nobody's
+        for name in ("ann", "ben"):
+            get_user_model().objects.create_superuser(name, password=password)
+        with self.assertLogs("applog.security", "WARNING") as log:
+            statuses = [self.sign_in("ann", f"wrong {number}", "192.0.2.7") for number in range(5)]
+        self.assertEqual(statuses, [200, 200, 429, 429, 429])
+        events = sorted(record.event for record in log.records)  # type: ignore[attr-defined]
+        self.assertEqual(events, ["authn_login_fail"] * 5 + ["authn_login_lock"] * 3)
+        self.assertEqual(self.sign_in("ann", password, "192.0.2.7"), 429)
+        self.assertEqual(self.sign_in("ben", password, "192.0.2.7"), 302)
+        self.assertEqual(self.sign_in("ann", password, "192.0.2.8"), 302)
+
+    def test_a_network_of_version_6_is_one_address(self) -> None:
+        """A single client may own all 2**64 of them."""
+        statuses = [self.sign_in("ann", "wrong", f"2001:db8::{number}") for number in range(4)]
+        self.assertEqual(statuses, [200, 200, 429, 429])

@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from applog.conf import ProjectLog
 from applog.management.records import SLICE_SECONDS, Progress, can_show, painter, read_back
-from applog.reading.pages import Position, count_bytes_before, count_records
+from applog.reading.counts import count_records
+from applog.reading.pages import Position, count_bytes_before
 from applog.reading.query import LEVELS, Query
 from applog.text import printable
 

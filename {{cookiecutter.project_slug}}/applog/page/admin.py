@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 
 from applog.models import Log
-from applog.page import views
+from applog.page import download, views
 
 
 @admin.register(Log)
@@ -44,7 +44,7 @@ class LogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class ta
     def download_view(self, request: HttpRequest) -> HttpResponseBase:
         """Send the matching records."""
         self.check_permission(request)
-        return views.download(request)
+        return download.download(request)
 
     def check_permission(self, request: HttpRequest) -> None:
         """Raise PermissionDenied for a user who may not read the log."""

@@ -12,7 +12,7 @@ from applog.conf import ProjectLog, project_logs
 from applog.context import REQUEST_ID_PATTERN
 from applog.reading.pages import Position
 from applog.reading.query import LEVELS, PATTERN_CHARACTERS, Query
-from applog.text import parse_time, printable
+from applog.text import parse_time, printable, without_isolates
 
 POSITION_CHARACTERS = 1000
 POSITIONS = {"before", "after"}
@@ -29,6 +29,14 @@ class TimeField(forms.CharField):
             return parse_time(text)
         except ValueError as error:
             raise ValidationError(str(error)) from None
+
+
+class SearchField(forms.CharField):
+    """Text to search for, which may have been copied from the page."""
+
+    def to_python(self, value: Any) -> Any:
+        """Return the text as it is in the log."""
+        return without_isolates(super().to_python(value) or "")
 
 
 class PositionField(forms.CharField):
@@ -52,7 +60,7 @@ class LogForm(forms.Form):
 
     log = forms.ChoiceField(required=False)
     level = forms.ChoiceField(required=False, choices=[("", ""), *((level, level) for level in LEVELS)])
-    text = forms.CharField(required=False, strip=False, max_length=PATTERN_CHARACTERS)
+    text = SearchField(required=False, strip=False, max_length=PATTERN_CHARACTERS)
     kind = forms.ChoiceField(
         required=False,
         choices=[("", "Text"), ("pattern", "Regular expression")],

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from applog.reading.counts import count_records
 from applog.reading.log import RotatedLog
-from applog.reading.pages import count_records
 from applog.reading.query import LEVELS, Query
 
 SECONDS = 0.2  # to count, twice at most

@@ -10,9 +10,14 @@ from django.utils import timezone
 from applog.reading.pages import Position
 from applog.reading.query import LEVELS
 from applog.reading.record import Record
-from applog.text import printable, show_cut
+from applog.text import isolate, printable, show_cut
 
 MESSAGE_CHARACTERS = 500  # shown of a message; a longer one is shown whole when the row is opened
+
+
+def shown(text: str) -> str:
+    """Return `text` as the page shows it."""
+    return isolate(printable(text))
 
 
 @dataclass
@@ -41,34 +46,34 @@ class Row:
     @property
     def level(self) -> str:
         """The level."""
-        return printable(self.record.level)
+        return shown(self.record.level)
 
     @property
     def logger(self) -> str:
         """The logger."""
-        return printable(self.record.logger)
+        return shown(self.record.logger)
 
     @property
     def request_id(self) -> str:
         """The request's id."""
-        return printable(self.record.request_id)
+        return shown(self.record.request_id)
 
     @property
     def message(self) -> str:
         """The message, or its beginning."""
         text = printable(self.record.message)
-        return text if len(text) <= MESSAGE_CHARACTERS else f"{text[:MESSAGE_CHARACTERS]}…"
+        return isolate(text if len(text) <= MESSAGE_CHARACTERS else f"{text[:MESSAGE_CHARACTERS]}…")
 
     @property
     def whole_message(self) -> str:
         """The whole message if it is longer than `message`, otherwise ""."""
         text = printable(self.record.message)
-        return text if len(text) > MESSAGE_CHARACTERS else ""
+        return isolate(text) if len(text) > MESSAGE_CHARACTERS else ""
 
     @property
     def lines(self) -> str:
         """The lines below the first, usually a traceback."""
-        return dedent("\n".join(printable(line) for line in self.record.lines))
+        return dedent("\n".join(shown(line) for line in self.record.lines))
 
     @property
     def cut(self) -> str:
@@ -81,14 +86,14 @@ class Row:
         last = next((line.strip() for line in reversed(self.record.lines) if line.strip()), "")
         count = len(self.record.lines)
         if last:
-            return f"{printable(last)[:MESSAGE_CHARACTERS]} ({count} line{'s' * (count != 1)})"
+            return f"{isolate(printable(last)[:MESSAGE_CHARACTERS])} ({count} line{'s' * (count != 1)})"
         return "Details" if self.whole_message or self.fields or self.cut else ""
 
     @property
     def fields(self) -> list[tuple[str, str]]:
         """The further fields of a JSON record."""
         return [
-            (printable(name), printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
+            (shown(name), shown(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
             for name, value in self.record.fields.items()
             if name != "exception.stacktrace"
         ]

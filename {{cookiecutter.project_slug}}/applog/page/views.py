@@ -1,16 +1,13 @@
-"""The log's page, the new records of its live mode, and the download. applog.page.admin checks the permission first."""
+"""The log's page, and the new records of its live mode. applog.page.admin checks the permission first."""
 
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
-from asgiref.sync import sync_to_async
 from django.core import signing
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, QueryDict, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
@@ -20,22 +17,20 @@ from applog import security
 from applog.conf import ProjectLog, used_handlers
 from applog.page import histogram
 from applog.page.forms import LogForm
+from applog.page.places import BUSY, busy, place
 from applog.page.rows import Row
 from applog.reading.pages import Page, Position, read_newer, read_older
 from applog.reading.query import LEVELS
-from applog.reading.record import Record
 from applog.reading.search import SlowPatternError
-from applog.text import now, show_cut, show_size, show_time
+from applog.text import now, show_size, show_time
 
-RECORDS = 100  # on a page
+RECORDS, PAGE_CHARACTERS = 100, 1 << 20  # on a page
 READ_SECONDS = 1.0
-NEWS_RECORDS = 200
+NEWS_RECORDS, NEWS_CHARACTERS = 200, 1 << 19
 NEWS_SECONDS = 0.5
 NEWS_SALT = "applog.news"
 NEWS_AGE = 86400  # seconds, of a token
 NEWS_LOGGED_SECONDS = 3600  # after which live mode is recorded again
-DOWNLOAD_RECORDS = 1000  # at a time
-DOWNLOAD_SECONDS = 20.0  # gunicorn kills a worker that is busy for 30
 SPANS = {"": "Any time", "1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days"}
 
 
@@ -55,7 +50,12 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     }
     # What Django's template for lists of rows needs; the last one avoids an inline style, which CSP forbids.
     context |= {"cl": SimpleNamespace(**changelist), "actions_on_top": True, "form": form, "title": "Logs"}
-    if valid:
+    if not valid:
+        return TemplateResponse(request, "applog/log.html", context, status=400)
+    with place() as free:
+        if not free:
+            form.add_error(None, BUSY)
+            return busy(request, TemplateResponse(request, "applog/log.html", context))
         try:
             found, counted = read(form), count(form)
         except SlowPatternError as error:
@@ -76,7 +76,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
 
 def read(form: LogForm) -> Page:
     """Return the page of records that a valid form asks for."""
-    options: dict[str, Any] = {"count": RECORDS, "query": form.query, "seconds": READ_SECONDS}
+    options: dict[str, Any] = {"count": RECORDS, "query": form.query, "seconds": READ_SECONDS, "size": PAGE_CHARACTERS}
     if after := form.cleaned_data["after"]:
         return read_newer(form.chosen, after, **options)
     return read_older(form.chosen, form.cleaned_data["before"], **options)
@@ -174,11 +174,19 @@ def news(request: HttpRequest) -> HttpResponseBase:
     form = LogForm(QueryDict(filters_of_page[1:]))
     if user != str(request.user.pk) or request.GET.keys() != {"token"} or not form.is_valid():
         return HttpResponse("Load the page again.", status=400, content_type="text/plain")
-    options: dict[str, Any] = {"count": NEWS_RECORDS, "query": form.query, "seconds": NEWS_SECONDS}
-    try:
-        found = read_newer(form.chosen, Position.parse(position), **options)
-    except SlowPatternError as error:
-        return HttpResponse(str(error), status=400, content_type="text/plain")
+    options: dict[str, Any] = {
+        "count": NEWS_RECORDS,
+        "query": form.query,
+        "seconds": NEWS_SECONDS,
+        "size": NEWS_CHARACTERS,
+    }
+    with place() as free:
+        if not free:
+            return busy(request, HttpResponse(BUSY, content_type="text/plain"))
+        try:
+            found = read_newer(form.chosen, Position.parse(position), **options)
+        except SlowPatternError as error:
+            return HttpResponse(str(error), status=400, content_type="text/plain")
     if time.time() - logged > NEWS_LOGGED_SECONDS:
         logged = time.time()
         security.record(logging.INFO, "sensitive_read", f"log page, live, {form.description}", request)
@@ -187,49 +195,3 @@ def news(request: HttpRequest) -> HttpResponseBase:
     html = render_to_string("applog/log_rows.html", {"rows": rows})
     token = sign(request, filters_of_page, found.newer, logged)
     return JsonResponse({"count": len(rows), "rows": html, "token": token, "more": not found.exhausted})
-
-
-@require_safe
-def download(request: HttpRequest) -> HttpResponseBase:
-    """Send all matching records, oldest first, as they are in the files; of huge ones the beginning."""
-    form = LogForm(request.GET)
-    if not form.is_valid():
-        return HttpResponse(form.sentence, status=400, content_type="text/plain")
-    security.record(logging.INFO, "sensitive_read", f"log download, {form.description}", request)
-    pieces = stream(request, form)
-    name = "-".join(log.name for log in form.chosen)
-    return StreamingHttpResponse(
-        in_threads(pieces) if isinstance(request, ASGIRequest) else pieces,
-        content_type="text/plain; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}-{now():%Y%m%d-%H%M%S}.log"'},
-    )
-
-
-def stream(request: HttpRequest, form: LogForm) -> Iterator[bytes]:
-    """Yield the records in pieces, until there are no more or DOWNLOAD_SECONDS are over."""
-    deadline = time.monotonic() + DOWNLOAD_SECONDS
-    options: dict[str, Any] = {"count": DOWNLOAD_RECORDS, "query": form.query, "seconds": READ_SECONDS}
-    position, exhausted = form.cleaned_data["after"] or Position(), False
-    while not exhausted:
-        try:
-            found = read_newer(form.chosen, position, **options)
-        except SlowPatternError as error:
-            yield f"[{error}]\n".encode()
-            return
-        position, exhausted = found.newer, found.exhausted
-        yield "".join(map(as_text, reversed(found.records))).encode()
-        if not exhausted and time.monotonic() > deadline:
-            there = request.build_absolute_uri(request.path + form.link(after=str(position)))
-            yield f"[Not complete: this takes longer than {DOWNLOAD_SECONDS:.0f} s. Go on at {there}]\n".encode()
-            return
-
-
-def as_text(record: Record) -> str:
-    """Return a record as it is in the file, and a further line if it is not shown whole."""
-    return f"{record.raw}\n[{show_cut(record.size)}]\n" if record.truncated else f"{record.raw}\n"
-
-
-async def in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the pieces without blocking the event loop."""
-    while (piece := await sync_to_async(lambda: next(pieces, None))()) is not None:
-        yield piece

@@ -1,9 +1,9 @@
 """A log: one file that grows, and its rotated files, read as one stream of records.
 
 Files are read in blocks from where the answer is likely to be, so that their size does not matter. A compressed file
-has to be unpacked, into a temporary file. A generator closes its file when it is exhausted or closed. On Windows, open
-files can be renamed nevertheless. A file that vanishes while it is read is skipped from there on, and so is one that
-cannot be opened.
+has to be unpacked once from its beginning, in steps. A generator closes its file when it is exhausted or closed. On
+Windows, open files can be renamed nevertheless. A file that vanishes while it is read is skipped from there on, and so
+is one that cannot be opened.
 """
 
 import os
@@ -21,6 +21,7 @@ from applog.reading.record import Cursor, Record
 from applog.reading.scan import first_time, last_time, scan_backwards, scan_forwards, seek
 
 LISTINGS = 5  # of a folder, until two are the same
+BEYOND = 1 << 62  # an offset behind the end of any file
 DISORDER = timedelta(seconds=10)  # records may be this much out of the order of their times
 
 # What rotation appends to the name: .1, .2026-11-24, .2026-11-24_13-00, -20261124 (logrotate's dateext), with .gz.
@@ -107,28 +108,34 @@ class RotatedLog:
 
     def scan(
         self, cursor: Cursor | None = None, query: Query = EVERY_RECORD, *, forwards: bool = False
-    ) -> Generator[tuple[Record | None, Cursor]]:
+    ) -> Generator[tuple[Record | None, Cursor | None]]:
         """Read from `cursor`: backwards, by default from the end, or forwards, by default from the beginning.
 
         Yields each matching record with the cursor at which to continue after it. Between records, at least once in a
-        block, None is yielded with the cursor reached, so that a caller can stop. Raises SlowPatternError.
+        block, None is yielded with the cursor reached, so that a caller can stop. While the first file is still being
+        unpacked, that is the given cursor. Raises SlowPatternError.
         """
         scan = scan_forwards if forwards else scan_backwards
         for file, low, high in self.open_files(cursor, query, forwards=forwards):
+            if file is None:
+                yield None, cursor
+                continue
             for start, end in scan(file, low, high, query.searches, query.block_bytes):
                 if start == end:
-                    yield None, file.cursor(start)
+                    cursor = file.cursor(start)
+                    yield None, cursor
                 else:
                     record = file.read_record(start, end)
-                    place = file.cursor(end) if forwards else record.cursor
-                    yield (record if query.matches(record) else None), place
+                    cursor = file.cursor(end) if forwards else record.cursor
+                    yield (record if query.matches(record) else None), cursor
 
     def open_files(
         self, cursor: Cursor | None, query: Query, *, forwards: bool = False, disorder: timedelta = DISORDER
-    ) -> Iterator[tuple[OpenLogFile, int, int]]:
+    ) -> Iterator[tuple[OpenLogFile | None, int, int]]:
         """Yield each file, open, with the offsets between which matching records may be, in the order of `scan`.
 
-        `disorder` is how much records may be out of the order of their times.
+        While a file is being unpacked, None is yielded in its place. `disorder` is how much records may be out of the
+        order of their times.
         """
         files = self.files()
         index, offset = (0 if forwards else len(files) - 1), None
@@ -139,7 +146,9 @@ class RotatedLog:
             else:
                 index, offset = found, cursor.offset
         for file in files[index:] if forwards else reversed(files[: index + 1]):
-            with suppress(OSError), closing(self.open(file)) as opened:
+            with suppress(OSError), closing(self._open(file)) as opened:
+                while not opened.advance():
+                    yield None, 0, 0
                 low = seek(opened, query.since - disorder) if query.since else 0
                 high = seek(opened, query.until + disorder) if query.until else opened.size
                 if file is files[-1] and (forwards or offset is None):
@@ -155,11 +164,28 @@ class RotatedLog:
             offset = None
 
     def open(self, file: LogFile) -> OpenLogFile:
-        """Open `file`, also if it was renamed. Raises OSError if it is gone."""
+        """Open `file`, also if it was renamed, and unpack it. Raises OSError if it is gone."""
+        opened = self._open(file)
+        try:
+            while not opened.advance():
+                pass
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    def _open(self, file: LogFile) -> OpenLogFile:
         for path in self._paths(file):
             with suppress(FileNotFoundError):
                 return OpenLogFile(path, file.identity, log=self.name)
         raise FileNotFoundError(file.path)
+
+    def find_end(self, file: LogFile) -> Cursor:
+        """Return the cursor at the end of `file`, without unpacking it. Raises OSError if it is gone."""
+        if file.compressed:
+            return Cursor(*file.identity, checksum(self.read_head(file)), BEYOND)
+        with closing(self.open(file)) as opened:
+            return opened.cursor(opened.end())
 
     def read_head(self, file: LogFile) -> bytes:
         """Return the first HEAD_BYTES bytes of `file`, unpacked. Raises OSError if it is gone."""

@@ -3,15 +3,12 @@
 import errno
 import os
 import re
-import tempfile
 import time
 import zlib
-from collections.abc import Iterator
-from contextlib import suppress
-from io import FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from applog.reading.packed import PackedFile, unpack
 from applog.reading.record import HEADER, RECORD_BYTES, Cursor, Record, parse
 from applog.rotation.os_files import open_to_read
 
@@ -20,24 +17,9 @@ WINDOW = 4096  # bytes in which the start of a record is searched for first
 HEADER_BYTES = 256  # more than the beginning of a record takes
 HEAD_BYTES = 64
 WRITE_SECONDS = 1.0  # an incomplete line that is older was left by a process that died
-GZIP = zlib.MAX_WBITS + 16  # how zlib is asked for the gzip format
-PACKED_BYTES = 1 << 14  # read at a time from a compressed file; at most 16 MiB unpacked
 
 START = re.compile(rb"\n(?=%s)" % HEADER)
 LINE = re.compile(rb"\n(?=[\s\S])")
-
-
-def unpack(packed: IO[bytes] | FileIO) -> Iterator[bytes]:
-    """Yield the content of a gzip file in pieces, up to the end of what is intact."""
-    machine = zlib.decompressobj(GZIP)
-    with suppress(zlib.error):
-        while piece := packed.read(PACKED_BYTES):
-            while piece:
-                if content := machine.decompress(piece):
-                    yield content
-                piece = machine.unused_data
-                if machine.eof:  # another member may follow, RFC 1952, section 2.2
-                    machine = zlib.decompressobj(GZIP)
 
 
 def check_identity(status: os.stat_result, identity: tuple[int, int]) -> None:
@@ -53,7 +35,14 @@ def read_head(path: Path, identity: tuple[int, int]) -> bytes:
     """
     with open_to_read(os.fspath(path)) as file:
         check_identity(os.fstat(file.fileno()), identity)
-        return next(unpack(file), b"")[:HEAD_BYTES] if path.suffix == ".gz" else file.read(HEAD_BYTES) or b""
+        if path.suffix != ".gz":
+            return file.read(HEAD_BYTES) or b""
+        head = b""
+        for content, _ in unpack(file):
+            head += content
+            if len(head) >= HEAD_BYTES:
+                break
+        return head[:HEAD_BYTES]
 
 
 def checksum(head: bytes) -> int:
@@ -62,40 +51,46 @@ def checksum(head: bytes) -> int:
 
 
 class OpenLogFile:
-    """A file of the log called `log`, unpacked if it is compressed. Offsets are in bytes.
+    """A file of the log called `log`. Offsets, of a compressed file's content, are in bytes.
 
-    `size` is the size at the time of opening. If no record in a known format is found near the beginning and the end,
-    each line is a record. The constructor raises OSError as `read_head` does.
+    Nothing can be read before `advance` has returned True. `size` is the size at the time of opening. If no record in a
+    known format is found near the beginning and the end, each line is a record. The constructor raises OSError as
+    `read_head` does.
     """
+
+    head: bytes
+    start: re.Pattern[bytes]
 
     def __init__(self, path: str | os.PathLike[str], identity: tuple[int, int] | None = None, *, log: str = "") -> None:
         self.log = log
-        self._file: IO[bytes] | Any = open_to_read(os.fspath(path))
+        self._file: Any = open_to_read(os.fspath(path))
         try:
             status = os.fstat(self._file.fileno())
             if identity:
                 check_identity(status, identity)
             self.identity, self.size, self._modified = (status.st_dev, status.st_ino), status.st_size, status.st_mtime
             if Path(path).suffix == ".gz":
-                self._unpack()
-            self.head = self.read(0, HEAD_BYTES)
-            self._checksum = checksum(self.head)
-            self.start = START if self._has_records() else LINE
+                self._file = PackedFile(self._file)
         except BaseException:
             self.close()
             raise
+
+    def advance(self) -> bool:
+        """Prepare reading, which takes many steps for a large compressed file. Returns whether that is done."""
+        if isinstance(self._file, PackedFile):
+            if not self._file.advance():
+                return False
+            self.size = self._file.size
+        self.head = self.read(0, HEAD_BYTES)
+        self._checksum = checksum(self.head)
+        self.start = START if self._has_records() else LINE
+        return True
 
     def _has_records(self) -> bool:
         return any(
             START.search(self.read_lines(begin, min(self.size, end)))
             for begin, end in ((0, WINDOW), (0, FIRST_BLOCK), (max(0, self.size - FIRST_BLOCK), self.size))
         )
-
-    def _unpack(self) -> None:
-        packed, self._file = self._file, tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
-        with packed:
-            self._file.writelines(unpack(packed))
-        self.size = self._file.seek(0, os.SEEK_END)
 
     def close(self) -> None:
         """Close the file."""

@@ -1,4 +1,4 @@
-"""Pages of records from one or several logs, merged by time, and numbers of records by time and level.
+"""Pages of records from one or several logs, merged by time.
 
     log = RotatedLog("logs/django.log")
     page = read_older([log], count=100, query=Query(level="ERROR"), seconds=1)
@@ -8,24 +8,17 @@
 Like applog.reading.log, these functions skip files that vanish or cannot be opened.
 """
 
-import re
+import math
 import time
-from collections import Counter
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime
 from typing import Self
 
 from applog.reading.log import RotatedLog
 from applog.reading.query import EVERY_RECORD, Query
-from applog.reading.record import NO_FILE, Cursor, Record, parse_time
-from applog.reading.scan import BlocksBackwards
-
-_COUNTED = rb"\n(?:\x00*)(\d{4}-\d\d-\d\d[T ]\d\d:\d\d%s[.,]\d{3}(\S*) (\S+)"
-_COUNTED_JSON = rb'\n\{"timestamp": ?"(\d{4}-\d\d-\d\dT\d\d:\d\d%s[.,]\d{3}([^"\s]*)", ?"level": ?"([^"\n]*)"'
-COUNT_BY_MINUTE = [re.compile(pattern % rb"):\d\d") for pattern in (_COUNTED, _COUNTED_JSON)]
-COUNT_BY_SECOND = [re.compile(pattern % rb":\d\d)") for pattern in (_COUNTED, _COUNTED_JSON)]
+from applog.reading.record import NO_FILE, Cursor, Record
 
 
 class Position(dict[str, Cursor]):
@@ -49,7 +42,7 @@ class Page:
     Attributes:
         records: the records, newest first.
         older, newer: the positions from which `read_older` and `read_newer` continue.
-        complete: False if the time ran out before there were `count` records. Continue in the same direction.
+        complete: False if the time ran out before the page was full. Continue in the same direction.
         exhausted: True if there are no more records in that direction.
 
     """
@@ -67,8 +60,8 @@ def find_end(logs: Iterable[RotatedLog]) -> Position:
     for log in logs:
         position[log.name] = NO_FILE  # without a file, all records are still to come
         for file in reversed(log.files()):
-            with suppress(OSError), closing(log.open(file)) as opened:
-                position[log.name] = opened.cursor(opened.end())
+            with suppress(OSError):
+                position[log.name] = log.find_end(file)
                 break
     return position
 
@@ -91,13 +84,14 @@ def count_bytes_before(logs: Iterable[RotatedLog], position: Position | None = N
     return total
 
 
-def read_older(
+def read_older(  # noqa: PLR0913  named arguments
     logs: Sequence[RotatedLog],
     position: Position | None = None,
     *,
     count: int,
     query: Query = EVERY_RECORD,
     seconds: float = 60.0,
+    size: float = math.inf,
 ) -> Page:
     """Return the last matching records before `position`, of all logs together, in the order of their times.
 
@@ -109,36 +103,50 @@ def read_older(
         count: how many records to return at most, 0 or more.
         query: what the records must have.
         seconds: how long to search, 0 or more. At least one block is searched.
+        size: how many characters the records may have together. The last one may exceed it.
 
     Raises SlowPatternError.
 
     """
     newer = find_end(logs) if position is None else position
-    records, older, complete, exhausted = _read(logs, newer, count, query, seconds, forwards=False)
+    records, older, complete, exhausted = _read(logs, newer, count, query, seconds, size, forwards=False)
     return Page(records, older, newer, complete, exhausted)
 
 
-def read_newer(
-    logs: Sequence[RotatedLog], position: Position, *, count: int, query: Query = EVERY_RECORD, seconds: float = 60.0
+def read_newer(  # noqa: PLR0913
+    logs: Sequence[RotatedLog],
+    position: Position,
+    *,
+    count: int,
+    query: Query = EVERY_RECORD,
+    seconds: float = 60.0,
+    size: float = math.inf,
 ) -> Page:
     """Return the first matching records after `position`, newest first. The arguments are those of `read_older`."""
-    records, newer, complete, exhausted = _read(logs, position, count, query, seconds, forwards=True)
+    records, newer, complete, exhausted = _read(logs, position, count, query, seconds, size, forwards=True)
     return Page(records[::-1], position, newer, complete, exhausted)
 
 
-def _read(  # noqa: PLR0913  what its two callers take
-    logs: Sequence[RotatedLog], position: Position, count: int, query: Query, seconds: float, *, forwards: bool
+def _read(  # noqa: PLR0913, PLR0917  what its two callers take
+    logs: Sequence[RotatedLog],
+    position: Position,
+    count: int,
+    query: Query,
+    seconds: float,
+    size: float,
+    *,
+    forwards: bool,
 ) -> tuple[list[Record], Position, bool, bool]:
-    """Merge the logs by time until there are `count` records or the time is over."""
+    """Merge the logs by time until the page is full or the time is over."""
     deadline = time.monotonic() + seconds
     reached, in_time = Position(position), True
     records: list[Record] = []
     streams = {log.name: log.scan(position.get(log.name), query, forwards=forwards) for log in logs}
     sign = 1 if forwards else -1
     last = dict.fromkeys(streams, -float("inf"))
-    heads: dict[str, tuple[Record, Cursor]] = {}
+    heads: dict[str, tuple[Record, Cursor | None]] = {}
     try:
-        while len(records) < count and streams and in_time:
+        while len(records) < count and size > 0 and streams and in_time:
             for name in [name for name in streams if name not in heads]:
                 for record, place in streams[name]:
                     if record:
@@ -146,7 +154,7 @@ def _read(  # noqa: PLR0913  what its two callers take
                         # A record without a time stays next to the one read before it.
                         last[name] = sign * record.time.timestamp() if record.time else last[name]
                         break
-                    reached[name] = place
+                    _go(reached, name, place)
                     if time.monotonic() > deadline:
                         in_time = False
                         break
@@ -157,94 +165,18 @@ def _read(  # noqa: PLR0913  what its two callers take
                 name = min((name for name in streams if name in heads), key=lambda name: last[name])
                 record = heads[name][0]
                 for other in [other for other, (head, _) in heads.items() if head.raw == record.raw]:
-                    reached[other] = heads.pop(other)[1]
+                    _go(reached, other, heads.pop(other)[1])
                 records.append(record)
+                size -= len(record.raw)
                 in_time = time.monotonic() <= deadline
     finally:
         for stream in streams.values():
             stream.close()
-    full = len(records) == count
+    full = len(records) == count or size <= 0
     return records, reached, in_time or full, not streams and not heads
 
 
-@dataclass
-class Counts:
-    """Numbers of records.
-
-    Attributes:
-        levels: for each bucket, by its start, the number of records of each level.
-        older: the position from which to continue.
-        complete: False if the time ran out.
-
-    """
-
-    levels: dict[datetime, Counter[str]]
-    older: Position
-    complete: bool
-
-
-def count_records(  # noqa: PLR0913  named arguments
-    logs: Sequence[RotatedLog],
-    step: timedelta,
-    position: Position | None = None,
-    *,
-    query: Query = EVERY_RECORD,
-    zone: tzinfo | None = None,
-    seconds: float = 60.0,
-) -> Counts:
-    """Count the matching records by time and level. Records without a time are not counted.
-
-    Args:
-        logs: the logs. A record that is in several of them is counted in each.
-        step: the length of a bucket, from a second to a day. Buckets are counted from midnight on, so that it should
-            divide a day.
-        position: where to begin, backwards, by default at the end.
-        query: what the records must have.
-        zone: the time zone of the buckets, by default the local one.
-        seconds: how long to count, 0 or more. At least one block is counted.
-
-    Raises SlowPatternError.
-
-    """
-    deadline = time.monotonic() + seconds
-    counts = Counts({}, Position(position or {}), complete=True)
-    for log in logs:
-        with closing(_count(log, counts.older.get(log.name), query, step)) as blocks:
-            for found, place in blocks:
-                for (when, level), number in found.items():
-                    counts.levels.setdefault(_bucket(when, step, zone), Counter())[level] += number
-                counts.older[log.name] = place
-                if time.monotonic() > deadline:
-                    counts.complete = False
-                    return counts
-    return counts
-
-
-def _bucket(when: datetime, step: timedelta, zone: tzinfo | None) -> datetime:
-    when = when.astimezone(zone)
-    midnight = when.replace(hour=0, minute=0, second=0, microsecond=0)
-    wall = timedelta(hours=when.hour, minutes=when.minute, seconds=when.second)
-    return midnight + wall // step * step
-
-
-def _count(
-    log: RotatedLog, cursor: Cursor | None, query: Query, step: timedelta
-) -> Generator[tuple[Counter[tuple[datetime, str]], Cursor]]:
-    """Count the matching records backwards from `cursor`, by level and minute, or second for a shorter `step`.
-
-    Yields the counts of each block with the cursor at which to continue.
-    """
-    if query.needs_records:
-        for record, place in log.scan(cursor, query):
-            yield Counter([(record.time, record.level)] if record and record.time else ()), place
-        return
-    patterns = COUNT_BY_SECOND if step < timedelta(minutes=1) else COUNT_BY_MINUTE
-    for file, low, high in log.open_files(cursor, query, disorder=timedelta()):
-        for begin, block in BlocksBackwards(file, low, high):
-            counts: Counter[tuple[datetime, str]] = Counter()
-            for key, number in Counter(found for pattern in patterns for found in pattern.findall(block)).items():
-                moment, offset, level = (part.decode("utf-8", "backslashreplace") for part in key)
-                made = parse_time(moment + offset)
-                if made and (not query.levels or level in query.levels):
-                    counts[made, level] += number
-            yield counts, file.cursor(begin)
+def _go(position: Position, name: str, cursor: Cursor | None) -> None:
+    """Move on to `cursor`, or stay where no file can be read yet."""
+    if cursor:
+        position[name] = cursor

@@ -20,7 +20,7 @@ from django.test import AsyncRequestFactory, Client, RequestFactory
 from django.urls import reverse
 
 from applog.formatters import TextFormatter
-from applog.page import histogram, views
+from applog.page import download, histogram, places, views
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 Write = Callable[..., None]
@@ -299,14 +299,66 @@ def test_an_asgi_server_streams_the_download(write: Write, rf: RequestFactory, a
     """Under ASGI a download that is made in one go takes the memory of all, and the event loop's time."""
     write("hello")
     address = reverse("admin:applog_log_download")
-    response = views.download(async_rf.get(address))
+    response = download.download(async_rf.get(address))
     assert isinstance(response, StreamingHttpResponse)
     assert response.is_async
 
     async def read() -> bytes:
         return b"".join([piece async for piece in response])
 
-    assert asyncio.run(read()) == views.download(rf.get(address)).getvalue()
+    assert asyncio.run(read()) == download.download(rf.get(address)).getvalue()
+
+
+def test_who_finds_no_place_is_told_so_at_once(reader: Client, write: Write) -> None:
+    """A few readers with slow searches would take all threads of the site."""
+    write("hello")
+    address = reverse("admin:applog_log_changelist")
+    token = re.findall('data-token="([^"]*)"', show(reader, live="1"))[0]
+    kept = [reader.get(f"{address}download/") for _ in range(places.PLACES)]
+    for path in (address, f"{address}download/", f"{address}news/?token={token}"):
+        response = reader.get(path)
+        assert response.status_code == 503
+        assert int(response.headers["Retry-After"]) > 0
+        assert places.BUSY in response.text
+    assert b"hello" in kept[0].getvalue()
+    for response in kept:
+        response.close()
+    assert messages(show(reader)) == ["hello"]
+
+
+def test_a_download_that_nobody_reads_ends(reader: Client, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would keep a thread and a place, and a few of them the site."""
+    monkeypatch.setattr(download, "UNREAD_SECONDS", 0.1)
+    for number in range(2000):
+        write("x" * 1000, age=number)
+    address = f"{reverse('admin:applog_log_changelist')}download/"
+    downloads = [iter(reader.get(address)) for _ in range(places.PLACES)]
+    for parts in downloads:
+        assert len(next(parts)) < 2 * download.DOWNLOAD_CHARACTERS
+    for _ in downloads:
+        assert places.places.acquire(timeout=10)
+    for _ in downloads:
+        places.places.release()
+    assert [list(parts) for parts in downloads] == [[]] * places.PLACES
+
+
+def test_a_page_is_bounded_by_its_size_too(reader: Client, write: Write) -> None:
+    """A hundred records of 64 KB are a page of many megabytes, for the server and for the browser."""
+    for number in range(60):
+        write(f"{number:02}" + "x" * 60_000, age=60 - number)
+    page = show(reader)
+    assert 10 < len(messages(page)) / 2 < 25  # each message is there twice, cut and whole
+    [link] = re.findall(r'<a href="([^"]*)" rel="next">Older', page)
+    older = reader.get(f"{reverse('admin:applog_log_changelist')}{link.replace('&amp;', '&')}").text
+    numbers = [int(message[:2]) for message in (messages(page) + messages(older))[::2]]
+    assert numbers == list(range(59, 59 - len(numbers), -1))
+
+
+def test_letters_from_right_to_left_keep_to_themselves(reader: Client, write: Write) -> None:
+    """They would turn round the numbers behind them: 500 - 7 is read as 7 - 500."""
+    write("\u05d0\u05d1 \u05d2: 500 - 7")
+    assert messages(show(reader)) == ["\u2068\u05d0\u05d1 \u05d2\u2069: 500 - 7"]
+    assert len(messages(show(reader, text="\u2068\u05d0\u05d1 \u05d2\u2069: 5"))) == 1  # as copied from the page
 
 
 def test_nothing_that_was_logged_becomes_part_of_the_page(reader: Client, write: Write) -> None:

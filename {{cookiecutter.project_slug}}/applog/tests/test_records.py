@@ -6,22 +6,25 @@ import logging
 import re
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta, tzinfo
 from decimal import Decimal
+from enum import Enum
 from io import StringIO
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import django
 import pytest
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import path
 from django.views.decorators.debug import sensitive_variables
 
 from applog.formatters import JsonFormatter, TextFormatter
+from applog.secret_words import own_words
 
 logger = logging.getLogger("shop")
 PATTERN = re.compile(
@@ -52,7 +55,24 @@ async def slow(_: HttpRequest, name: str) -> HttpResponse:
     return HttpResponse("ok")
 
 
-urlpatterns = [path("async/<name>", slow), path("<what>", outcome)]
+def broken_parts() -> Iterator[bytes]:
+    """Fail half-way."""
+    yield b"x"
+    raise ZeroDivisionError("half-way")  # noqa: EM101
+
+
+async def broken_parts_async() -> AsyncIterator[bytes]:
+    """Fail half-way."""
+    for part in broken_parts():
+        yield part
+
+
+urlpatterns = [
+    path("stream", lambda _: StreamingHttpResponse(broken_parts())),
+    path("async-stream", lambda _: StreamingHttpResponse(broken_parts_async())),
+    path("async/<name>", slow),
+    path("<what>", outcome),
+]
 
 
 class Log(StringIO):
@@ -89,8 +109,9 @@ def visitor() -> Client:
 
 
 @pytest.mark.parametrize("what", ["200", "404", "500", "missing", "denied", "broken"])
-def test_each_record_of_a_request_has_its_id(log: Log, visitor: Client, what: str) -> None:
+def test_each_record_of_a_request_has_its_id(log: Log, visitor: Client, what: str, settings: Any) -> None:
     """Without it nobody finds out which of a hundred requests has failed; Django logs errors after the middleware."""
+    settings.TRUSTED_PROXY_COUNT = 1
     response = visitor.get(f"/{what}?token=hidden", headers={"X-Request-ID": "from.the-proxy_1"})
     logger.info("after it")
     *served, after = [match for match in map(PATTERN.fullmatch, log.lines()) if match]
@@ -98,7 +119,7 @@ def test_each_record_of_a_request_has_its_id(log: Log, visitor: Client, what: st
     assert {match["request_id"] for match in served} == {"from.the-proxy_1"}
     assert after["request_id"] == "-"
     [end] = [match["message"] for match in served if match["logger"] == "applog.request"]
-    assert re.fullmatch(rf"GET /{what} {response.status_code} in \d+\.\d ms \(from 127\.0\.0\.1\)", end)
+    assert re.fullmatch(rf"from 127\.0\.0\.1: GET /{what} {response.status_code} in \d+\.\d ms", end)
     assert any(match["logger"] == "django.request" for match in served) == (response.status_code >= 400)
     assert "hidden" not in log.getvalue()
 
@@ -106,9 +127,20 @@ def test_each_record_of_a_request_has_its_id(log: Log, visitor: Client, what: st
 @pytest.mark.parametrize("given", ["", "-", ".", "a b", "x" * 129, "forged]", "<script>", "é"])
 def test_an_id_that_is_not_well_formed_is_replaced(log: Log, visitor: Client, given: str) -> None:
     """A stranger's header must not forge a record, and no request may go without an id."""
-    response = visitor.get("/200", headers={"X-Request-ID": given})
+    with override_settings(TRUSTED_PROXY_COUNT=1):
+        response = visitor.get("/200", headers={"X-Request-ID": given})
     assert re.fullmatch("[0-9a-f]{32}", response.headers["X-Request-ID"])
-    assert f"[{response.headers['X-Request-ID']}] GET /200 200" in log.getvalue()
+    assert f"[{response.headers['X-Request-ID']}] from 127.0.0.1: GET /200 200" in log.getvalue()
+
+
+@pytest.mark.parametrize("log", [TextFormatter, JsonFormatter], indirect=True)
+def test_an_id_that_a_client_chose_is_kept_beside_the_request_s_own(log: Log, visitor: Client) -> None:
+    """Without a proxy anybody could give their requests the id of somebody else's."""
+    first, second = (visitor.get("/200", headers={"X-Request-ID": "theirs"}) for _ in range(2))
+    assert len({first.headers["X-Request-ID"], second.headers["X-Request-ID"], "theirs"}) == 3
+    assert log.getvalue().count("theirs") >= 2
+    assert "[theirs]" not in log.getvalue()
+    assert '"request_id": "theirs"' not in log.getvalue()
 
 
 async def serve_side_by_side() -> None:
@@ -119,7 +151,8 @@ async def serve_side_by_side() -> None:
 
 def test_requests_side_by_side_keep_their_ids(log: Log) -> None:
     """Async views take turns in one thread: an id kept in the wrong place would go to the neighbour."""
-    asyncio.run(serve_side_by_side())
+    with override_settings(TRUSTED_PROXY_COUNT=1):
+        asyncio.run(serve_side_by_side())
     steps = re.findall(r"\[(\w+)\] async (\w+)$", log.getvalue(), re.MULTILINE)
     assert len(steps) == 30
     assert all(request_id == name for request_id, name in steps)
@@ -133,6 +166,9 @@ def test_requests_side_by_side_keep_their_ids(log: Log) -> None:
         (2, "6.6.6.6, 1.2.3.4, 10.0.0.1", "1.2.3.4"),
         (2, "6.6.6.6", "127.0.0.1"),
         (1, "1.2.3.4", "1.2.3.4"),
+        (1, "1.2.3.4:5678", "1.2.3.4"),
+        (1, "[2001:db8::1]:443", "2001:db8::1"),
+        (1, "::ffff:1.2.3.4", "1.2.3.4"),
         (1, "6.6.6.6, x (from 1.1.1.1", "127.0.0.1"),
         (1, "fe80::1%x) forged", "127.0.0.1"),
     ],
@@ -143,7 +179,22 @@ def test_a_client_s_address_is_believed_as_far_as_configured(
     """Whoever attacks could otherwise choose the address that is blamed."""
     with override_settings(TRUSTED_PROXY_COUNT=proxies):
         visitor.get("/200", headers={"X-Forwarded-For": forwarded})
-    assert f"(from {address})" in log.lines()[-1]
+    assert f"] from {address}: GET" in log.lines()[-1]
+
+
+def test_nothing_a_stranger_sends_looks_like_who_sent_it(log: Log) -> None:
+    """A filter that bans addresses would ban whom the attacker names."""
+    stranger = Client(enforce_csrf_checks=True, raise_request_exception=False)
+    for forged in ("] from 6.6.6.6 by user 1: x", "(from 6.6.6.6 by user 1)"):
+        for headers in ({}, {"Origin": f"https://x {forged}"}, {"Referer": f"https://x/{forged}?token=hidden"}):
+            stranger.post(f"/200/{forged}", headers=headers, secure="Referer" in headers)
+            stranger.post("/200", headers=headers, secure="Referer" in headers)
+    lines = log.lines()
+    assert len(lines) > 12
+    front = re.compile(r"\S+ \S+ \S+ \[[0-9a-f]{32}\] (authz_fail )?from 127\.0\.0\.1: ")
+    assert [line for line in lines if not front.match(line)] == []
+    assert "hidden" not in log.getvalue()
+    assert "/200/] from" not in log.getvalue()
 
 
 def test_nothing_that_is_logged_forges_a_line(log: Log) -> None:
@@ -383,7 +434,8 @@ def test_arguments_that_do_not_fit_cost_no_record_and_no_secret(formatter: type[
 @as_json
 def test_json_has_the_names_that_collectors_know(log: Log, visitor: Client) -> None:
     """Dashboards and alerts are built on names."""
-    visitor.get("/broken?token=hidden", headers={"X-Request-ID": "one"})
+    with override_settings(TRUSTED_PROXY_COUNT=1):
+        visitor.get("/broken?token=hidden", headers={"X-Request-ID": "one"})
     record = next(record for record in log.records() if record["logger"] == "django.request")
     assert list(record)[:5] == ["timestamp", "level", "logger", "message", "request_id"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", record["timestamp"])
@@ -425,6 +477,116 @@ def test_secrets_stay_out(log: Log) -> None:
     assert "s3cret" not in text
     assert text.count("********") >= 5
     assert "of Ann" in text
+
+
+class Key(Enum):
+    """A key of a mapping."""
+
+    SECRET = "password"  # noqa: S105  the name of one
+
+
+class Account(NamedTuple):
+    name: str
+    password: str
+
+
+@dataclass
+class Login:
+    """Somebody's."""
+
+    name: str
+    password: str
+
+
+HIDDEN = "s3cret-Value"
+CONTAINERS = [
+    deque([{"password": HIDDEN}]), {"password": HIDDEN}.items(), {Key.SECRET: HIDDEN}, {("user", "password"): HIDDEN},
+    Login("ann", HIDDEN), Account("ann", HIDDEN), [Account("ann", HIDDEN)], SimpleNamespace(password=HIDDEN),
+    [("Authorization", f"Basic {HIDDEN}"), ("Accept", "*")], {"headers": [(b"x-key", HIDDEN.encode()), (b"a", b"b")]},
+    [["cookie", HIDDEN]], ["mysql", "--password", HIDDEN], {"name": "password", "value": HIDDEN},
+    {"HTTP_REFERER": f"https://x/?code={HIDDEN}"}, {"Referer": f"https://x/?{HIDDEN}"}, {"QUERY_STRING": f"a={HIDDEN}"},
+    {"query_string": f"a={HIDDEN}".encode()}, {"DATABASE_URL": f"postgres://ann:{HIDDEN}@db/x"},
+    {"certificate": HIDDEN, "cvv": HIDDEN, "ssn": HIDDEN, "salt": HIDDEN, "authn": HIDDEN, "api": HIDDEN},
+    ValueError({"password": HIDDEN}), {"a": f"token={HIDDEN}"}, {"body": f'{{"password": "{HIDDEN}"}}'.encode()},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("log", [TextFormatter, JsonFormatter], indirect=True)
+@pytest.mark.parametrize("value", CONTAINERS, ids=repr)
+def test_secrets_stay_out_of_every_container(log: Log, value: Any) -> None:
+    """Whoever logs a list of headers, or a dataclass, does not think of what is in it."""
+    logger.info("got %s", value)
+    logger.info("got %r and %s", value, 1)
+    logger.info("given", extra={"given": value, "all": [value, (value,)]})
+    assert HIDDEN not in log.getvalue()
+
+
+TEXTS = [
+    "postgresql://app:§@db:5432/x", "postgis://app:a@b/§@h/x", "redis://:§@h", "Authorization: Bearer §",
+    "authorization: Basic §", "X-Api-Key: §", '{"password": "§", "a": 1}', "{'a': \"{'password': '§'}\"}",
+    "user=a&password=§", "--password=§", "mysql --password §", "['mysql', '--password', '§']", "['--password=§']",
+    "Login(name='ann', password='§')", "Login(password=b'§')", "GET /x/?a=1&token=§", "/x?key=§", 'token: "§"',
+    '{\\"password\\": \\"§\\"}', "DB_PASSWORD=§", "-----BEGIN PRIVATE KEY-----\n§\n-----END PRIVATE KEY-----",
+    "-----BEGIN RSA PRIVATE KEY-----\n§", "'passwords': ['§', '§']", "api_key = §",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("log", [TextFormatter, JsonFormatter], indirect=True)
+@pytest.mark.parametrize("text", TEXTS)
+def test_secrets_stay_out_of_text(log: Log, text: str) -> None:
+    """Errors of databases and of commands quote what they were given."""
+    text = text.replace("§", HIDDEN)
+    logger.info(text)
+    logger.info("got %s", text, extra={"given": text})
+    error = RuntimeError(text)
+    error.add_note(text)
+    logger.error("failed", exc_info=error)
+    assert HIDDEN not in log.getvalue()
+    assert "********" in log.getvalue()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sort key=name", "order=17 total=3", "max_tokens=512", "Invalid token: it has expired", "has_password=True",
+        "password=None", "secretary=ann", "https://host:8000/@ann", "10:30:00", "sorted(rows, key=len)",
+    ],
+)  # fmt: skip
+def test_text_that_only_sounds_like_a_secret_is_kept(log: Log, text: str) -> None:
+    """A log full of asterisks is not read."""
+    logger.info(text)
+    assert log.getvalue().endswith(f"] {text}\n")
+
+
+def test_an_owner_adds_words_of_secrets(log: Log, settings: Any) -> None:
+    """Only the owner knows what is secret in their trade; editing the list would conflict with each update."""
+    settings.LOG_REDACT = ["badgeNumber"]
+    own_words.cache_clear()
+    try:
+        logger.info("%s badge_number=%s", {"staff_badge_number": HIDDEN}, HIDDEN)
+    finally:
+        own_words.cache_clear()
+    assert HIDDEN not in log.getvalue()
+
+
+def test_a_stream_that_breaks_is_logged(log: Log, visitor: Client) -> None:
+    """Its status was sent and logged before, and is 200."""
+
+    async def read() -> None:
+        async for _ in await AsyncClient().get("/async-stream"):  # type: ignore[attr-defined]
+            pass
+
+    with pytest.raises(ZeroDivisionError):
+        visitor.get("/stream").getvalue()
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(read())
+    for address in ("/stream", "/async-stream"):
+        assert re.search(
+            rf"ERROR django.request \[\w+\] from 127.0.0.1: Streaming broke off: {address}$",
+            log.getvalue(),
+            re.MULTILINE,
+        )
+    assert log.getvalue().count("    ZeroDivisionError: half-way") == 2
 
 
 COUNTS = {

@@ -202,12 +202,27 @@ def test_refusals_are_counted_beyond_a_rate(monkeypatch: pytest.MonkeyPatch) -> 
     assert text == other
     assert text.count("an error of the site") == 100
     assert text.count("signed in") == text.count("later") == 1
-    assert text.count("bad host (from 192.0.2.1)") == flood.SINGLY
+    assert text.count("from 192.0.2.1: bad host") == flood.SINGLY
     assert text.count("bad host") == flood.SINGLY_ALTOGETHER
-    assert "excess_rate_limit_exceeded: input_validation_fail: 490 more from 192.0.2.1 within 60 s" in text
+    assert "excess_rate_limit_exceeded: input_validation_fail: 470 more from 192.0.2.1 within 60 s" in text
     counted = sum(map(int, re.findall(r"(\d+) more from", text)))
     assert counted + flood.SINGLY_ALTOGETHER == 800
     assert text.count("excess_rate") == flood.NAMED + 1
+
+
+def test_a_day_of_refusals_leaves_room_for_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sign-in must be found after hours of an attack, though files that rotate by size keep 100 MiB."""
+    now = [1000.0]
+    monkeypatch.setattr("applog.flood.time.monotonic", lambda: now[0])
+    limit = flood.RefusalLimit()
+    recorded = 0
+    for _ in range(60 * 24):
+        recorded += sum(not limit.is_over("authz_fail", f"192.0.2.{number % 20}") for number in range(200))
+        now[0] += 60
+    assert recorded == flood.SINGLY_A_DAY
+    assert not limit.is_over("authn_login_fail", "192.0.2.1")
+    now[0] += 60
+    assert not limit.is_over("authz_fail", "192.0.2.1")
 
 
 def test_a_refusal_has_no_traceback() -> None:
@@ -299,6 +314,8 @@ INDIA = "Asia/Kolkata"
         (configured(BY_TIME | {"when": "midnight"}), {"TIME_ZONE": INDIA}, ["applog.W007"]),
         (configured(BY_TIME | {"when": "midnight"}), {"TIME_ZONE": "UTC"}, []),
         (configured(BY_TIME | {"when": "M"}), {"TIME_ZONE": INDIA}, []),
+        (configured(), {"SECURE_PROXY_SSL_HEADER": ("A", "b")}, ["applog.W008"]),
+        (configured(), {"SECURE_PROXY_SSL_HEADER": ("A", "b"), "TRUSTED_PROXY_COUNT": 1}, []),
     ],
 )
 def test_the_checks_say_what_is_wrong_with_the_log(

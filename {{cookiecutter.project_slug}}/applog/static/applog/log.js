@@ -27,6 +27,9 @@
             return SECOND;
         }
         const response = await fetch(`${status.dataset.url}?token=${encodeURIComponent(token)}`, {redirect: 'error'});
+        if (response.status === 503) {
+            return Number(response.headers.get('Retry-After')) * SECOND || SECOND;
+        }
         if (!response.ok) {
             throw new Error(response.statusText);
         }

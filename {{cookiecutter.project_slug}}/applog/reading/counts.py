@@ -1,0 +1,111 @@
+"""Numbers of records, by time and level.
+
+Like applog.reading.log, counting skips files that vanish or cannot be opened.
+"""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+
+from applog.reading.log import RotatedLog
+from applog.reading.pages import Position
+from applog.reading.query import EVERY_RECORD, Query
+from applog.reading.record import Cursor, parse_time
+from applog.reading.scan import BlocksBackwards
+
+_COUNTED = rb"\n(?:\x00*)(\d{4}-\d\d-\d\d[T ]\d\d:\d\d%s[.,]\d{3}(\S*) (\S+)"
+_COUNTED_JSON = rb'\n\{"timestamp": ?"(\d{4}-\d\d-\d\dT\d\d:\d\d%s[.,]\d{3}([^"\s]*)", ?"level": ?"([^"\n]*)"'
+COUNT_BY_MINUTE = [re.compile(pattern % rb"):\d\d") for pattern in (_COUNTED, _COUNTED_JSON)]
+COUNT_BY_SECOND = [re.compile(pattern % rb":\d\d)") for pattern in (_COUNTED, _COUNTED_JSON)]
+
+
+@dataclass
+class Counts:
+    """Numbers of records.
+
+    Attributes:
+        levels: for each bucket, by its start, the number of records of each level.
+        older: the position from which to continue.
+        complete: False if the time ran out.
+
+    """
+
+    levels: dict[datetime, Counter[str]]
+    older: Position
+    complete: bool
+
+
+def count_records(  # noqa: PLR0913  named arguments
+    logs: Sequence[RotatedLog],
+    step: timedelta,
+    position: Position | None = None,
+    *,
+    query: Query = EVERY_RECORD,
+    zone: tzinfo | None = None,
+    seconds: float = 60.0,
+) -> Counts:
+    """Count the matching records by time and level. Records without a time are not counted.
+
+    Args:
+        logs: the logs. A record that is in several of them is counted in each.
+        step: the length of a bucket, from a second to a day. Buckets are counted from midnight on, so that it should
+            divide a day.
+        position: where to begin, backwards, by default at the end.
+        query: what the records must have.
+        zone: the time zone of the buckets, by default the local one.
+        seconds: how long to count, 0 or more. At least one block is counted.
+
+    Raises SlowPatternError.
+
+    """
+    deadline = time.monotonic() + seconds
+    counts = Counts({}, Position(position or {}), complete=True)
+    for log in logs:
+        with closing(_count(log, counts.older.get(log.name), query, step)) as blocks:
+            for found, place in blocks:
+                for (when, level), number in found.items():
+                    counts.levels.setdefault(_bucket(when, step, zone), Counter())[level] += number
+                if place:
+                    counts.older[log.name] = place
+                if time.monotonic() > deadline:
+                    counts.complete = False
+                    return counts
+    return counts
+
+
+def _bucket(when: datetime, step: timedelta, zone: tzinfo | None) -> datetime:
+    when = when.astimezone(zone)
+    midnight = when.replace(hour=0, minute=0, second=0, microsecond=0)
+    wall = timedelta(hours=when.hour, minutes=when.minute, seconds=when.second)
+    return midnight + wall // step * step
+
+
+def _count(
+    log: RotatedLog, cursor: Cursor | None, query: Query, step: timedelta
+) -> Generator[tuple[Counter[tuple[datetime, str]], Cursor | None]]:
+    """Count the matching records backwards from `cursor`, by level and minute, or second for a shorter `step`.
+
+    Yields the counts of each block with the cursor at which to continue.
+    """
+    if query.needs_records:
+        for record, place in log.scan(cursor, query):
+            yield Counter([(record.time, record.level)] if record and record.time else ()), place
+        return
+    patterns = COUNT_BY_SECOND if step < timedelta(minutes=1) else COUNT_BY_MINUTE
+    for file, low, high in log.open_files(cursor, query, disorder=timedelta()):
+        if file is None:
+            yield Counter(), cursor
+            continue
+        for begin, block in BlocksBackwards(file, low, high):
+            counts: Counter[tuple[datetime, str]] = Counter()
+            for key, number in Counter(found for pattern in patterns for found in pattern.findall(block)).items():
+                moment, offset, level = (part.decode("utf-8", "backslashreplace") for part in key)
+                made = parse_time(moment + offset)
+                if made and (not query.levels or level in query.levels):
+                    counts[made, level] += number
+            cursor = file.cursor(begin)
+            yield counts, cursor
