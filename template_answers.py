@@ -58,7 +58,7 @@ POSTGRESQL_NAMES = {"postgres", "public", "template0", "template1"}
 # A project that is named like one of its own requirements, or of theirs, would have to install itself.
 REQUIREMENTS = {
     "asgiref", "ast_serialize", "certifi", "charset_normalizer", "colorama", "dj_database_url", "django",
-    "django_csp", "django_stubs", "django_stubs_ext", "environs", "googleapis_common_protos",
+    "axes", "django_axes", "django_csp", "django_permissions_policy", "django_stubs", "django_stubs_ext", "environs", "googleapis_common_protos",
     "gunicorn", "h11", "h2", "hpack", "hypercorn", "hyperframe", "idna", "iniconfig", "librt", "marshmallow", "mypy",
     "mypy_extensions", "opentelemetry", "opentelemetry_api", "opentelemetry_exporter_http_transport",
     "opentelemetry_exporter_otlp_common", "opentelemetry_exporter_otlp_proto_common",

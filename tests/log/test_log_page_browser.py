@@ -154,7 +154,7 @@ def test_live_mode_shows_a_record_at_once_and_waits_while_one_reads(site, open_b
     follow(browser, "LIVE")
     status = browser.find_element(By.ID, "log-status")
     fetch(f"{address}/no-such-page")
-    wait_for(lambda: messages(browser)[0].startswith("Not Found: /no-such-page"), LIVE_SECONDS)
+    wait_for(lambda: messages(browser)[0].endswith("Not Found: /no-such-page"), LIVE_SECONDS)
     assert status.text.startswith("Live: ")
 
     browser.execute_script("window.scrollTo(0, document.body.scrollHeight)")

@@ -282,7 +282,7 @@ def test_a_bar_shows_what_takes_long(terminal, project):
         for number in range(120_000):
             file.write(text(80_000 - number / 2, f"order {number}"))
     output = terminal("stats", program="impatient.py").wait()
-    assert re.search(r"\rReading messages [█░]+ +\d+%", output)
+    assert re.search(r"\rCounting [█░]+ +\d+%", output)
     assert "order #" in output
     assert output.count("\r ") >= 1
 

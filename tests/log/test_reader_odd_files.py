@@ -51,6 +51,48 @@ def test_an_empty_a_missing_and_a_vanished_log_have_no_records(log):
     assert count_records(logs, at(60) - at(0)).levels == {}
 
 
+FORMATS = {
+    "microseconds": ("2026-11-24T05:00:00.123456+00:00 ERROR shop [-] X", "shop", 123456),
+    "no fraction": ("2026-11-24T05:00:00+00:00 ERROR shop [-] X", "shop", 0),
+    "verbose": ("ERROR 2026-11-24 05:00:00,123 views 12 140 X", "views", 123000),
+    "basicConfig": ("ERROR:shop:X", "shop", None),
+    "gunicorn": ("[2026-11-24 05:00:00 +0000] [12] [ERROR] X", "", 0),
+    "runserver": ('[24/Nov/2026 05:00:00] "GET / HTTP/1.1" 500 X', "", 0),
+    "dashes": ("2026-11-24 05:00:00,123 - shop - ERROR - X", "shop", 123000),
+    "loguru": ("2026-11-24 05:00:00.123 | ERROR    | shop:f:12 - X", "shop", 123000),
+    "structlog": ("2026-11-24T05:00:00.123456Z [error    ] X", "", 123456),
+    "JSON": ('{"level": "ERROR", "message": "X", "timestamp": "2026-11-24T05:00:00Z", "logger": "shop"}', "shop", 0),
+    "python-json-logger": ('{"asctime": "2026-11-24 05:00:00,123", "levelname": "ERROR", "message": "X"}', "", 123000),
+    "structlog JSON": ('{"event": "X", "level": "error", "timestamp": "2026-11-24T05:00:00Z"}', "", 0),
+}
+
+
+@pytest.mark.parametrize(("line", "logger", "microsecond"), FORMATS.values(), ids=FORMATS)
+def test_what_other_formatters_write_are_records(log, monkeypatch, line, logger, microsecond):
+    """They would be taken for lines of the record before: another time, and a level that hides an error."""
+    monkeypatch.setenv("TZ", "UTC")
+    getattr(time, "tzset", lambda: None)()
+    write(log, text(0, "before", lines=1) + f"{line}\n    below\n" * 3 + text(2, "after"))
+    found = read_all([RotatedLog(log)])[::-1]
+    assert [record.message[-1] for record in found] == ["e", "X", "X", "X", "r"]
+    assert {record.lines for record in found[1:4]} == {("    below",)}
+    assert {(record.level, record.logger) for record in found[1:4]} == {("ERROR", logger)}
+    errors = read_all([RotatedLog(log)], Query(level="ERROR"))
+    assert [record.message for record in errors] == [record.message for record in found[1:4]]
+    if microsecond is not None and hasattr(time, "tzset"):
+        assert {record.time for record in found[1:4]} == {at(0).replace(microsecond=microsecond)}
+        [counts] = count_records([RotatedLog(log)], at(60) - at(0)).levels.values()
+        assert counts == {"INFO": 2, "ERROR": 3}
+    write(log, f"{line}\n" * 3)
+    assert [record.level for record in read_all([RotatedLog(log)])] == ["ERROR"] * 3
+
+
+def test_a_byte_order_mark_hides_no_record(log):
+    """Notepad and PowerShell write one when a file is saved."""
+    write(log, "\ufeff" + text(0, level="ERROR") + text(1, level="ERROR"))
+    assert numbers(read_all([RotatedLog(log)], Query(level="ERROR"))) == [1, 0]
+
+
 def test_lines_of_a_file_without_a_known_record_are_shown_as_they_are(log):
     """Another program's file is a log too."""
     write(log, "one\r\n\n    three\nfour")

@@ -7,7 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from applog.reading.log import LogFile, RotatedLog
+from applog.reading.folder import LogFile
+from applog.reading.log import RotatedLog
 from applog.rotation.os_files import ProcessLock, free_name
 from applog.rotation.periods import Periods
 from applog.setup import in_effect
@@ -95,7 +96,7 @@ class ProjectLog(RotatedLog):
 
     def last_change(self, file: LogFile) -> datetime:
         """Return the time of a file's last record or of its modification, whichever is later."""
-        return max(filter(None, (self.limits(file)[1], file.modified)))
+        return max(filter(None, (self.last_time(file), file.modified)))
 
     def remove(self, old: list[LogFile]) -> list[OSError]:
         """Remove rotated files, even if they have been renamed. Returns the errors of those that cannot be removed.

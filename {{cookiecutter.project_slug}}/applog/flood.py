@@ -1,10 +1,10 @@
 """Limits how often refusals are recorded, so that strangers cannot fill the disk, or displace other security events.
 
 Refusals are the events in REFUSALS that come from a request. Each process records at most SINGLY refusals of a kind per
-source, which is a user who is signed in, or else an address, and SINGLY_ALTOGETHER of a kind in total, in each period
-of PERIOD_SECONDS; and no more than SINGLY_A_DAY of a kind in a day, so that refusals never need all the room that the
-security log has. Further refusals are counted, and reported as `excess_rate_limit_exceeded` for the NAMED sources with
-the most of them; the rest are combined. Other records are never limited.
+source, which is a user who is signed in, or else an address (of IPv6 a /64), and SINGLY_ALTOGETHER of a kind in total,
+in each period of PERIOD_SECONDS; and no more than SINGLY_A_DAY of a kind in a day, so that refusals never need all the
+room that the security log has. Further refusals are counted, and reported as `excess_rate_limit_exceeded` for the NAMED
+sources with the most of them; the rest are combined. Other records are never limited.
 """
 
 import atexit
@@ -17,13 +17,13 @@ from collections import Counter
 
 from django.http import HttpRequest
 
-from applog.context import client_address, request_user
+from applog.context import client_network, request_user
 from applog.security import REFUSALS, security_event
 
 logger = logging.getLogger("applog.security")
 
 PERIOD_SECONDS = 60.0
-SINGLY, SINGLY_ALTOGETHER, SINGLY_A_DAY = 30, 100, 3000
+SINGLY, SINGLY_ALTOGETHER, SINGLY_A_DAY = 30, 100, 1000
 DAY_SECONDS = 86_400.0
 SOURCES = 1000  # that are told apart in a period
 NAMED = 5  # sources of each kind, in the events at its end
@@ -95,6 +95,6 @@ class FloodFilter(logging.Filter):
             is_counted = False
             if isinstance(request, HttpRequest) and (event := security_event(record)) in REFUSALS:
                 user = request_user(request)
-                is_counted = limit.is_over(str(event), f"user {user.pk}" if user else client_address(request))
+                is_counted = limit.is_over(str(event), f"user {user.pk}" if user else client_network(request) or "-")
             record.is_counted = is_counted
         return not is_counted

@@ -15,10 +15,10 @@ from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
 
 from applog.context import request_attributes, stamp
 from applog.redaction import SCALARS, name_of, plain, redact
-from applog.secret_words import redact_text
+from applog.secret_text import redact_text
 from applog.security import REFUSALS, security_event
 from applog.text import encodable, escape, is_plain, shorten
-from applog.tracebacks import format_error, shorten_middle
+from applog.tracebacks import format_error, shorten_middle, text_of
 
 TEXT_FORMAT = "{asctime} {levelname} {name} [{request_id}] {message}"
 INDENT = "    "  # of the lines that follow a record's first one
@@ -33,8 +33,8 @@ NAME = re.compile(r"\{([a-z_]+)", re.IGNORECASE)
 
 _OF_REQUESTS = frozenset({"applog.", "django."})  # beginnings of the names of loggers whose records have a request
 _NOT_EXTRA = frozenset(vars(logging.makeLogRecord({}))) | {
-    "asctime", "is_counted", "message", "on_console", "request", "request_id", "server_time", "span_id", "taskName",
-    "trace_id",
+    "asctime", "is_counted", "message", "on_console", "request", "request_id", "safe_traceback", "server_time",
+    "span_id", "taskName", "trace_id",
 }  # fmt: skip
 # Names that only the log itself gives, so that nobody can imitate them by what is logged.
 _OWN_NAMES = frozenset({"event", "code.stacktrace", "trace_id", "span_id", "request_id"})
@@ -59,7 +59,7 @@ def message_of(record: logging.LogRecord) -> str:
 def _fill(record: logging.LogRecord) -> str:
     message, arguments = record.msg, record.args
     if type(message) is not str:
-        message = _text_of(redact(message))
+        message = text_of(redact(message))
     if not arguments:
         return message
     for argument in (arguments,) if isinstance(arguments, Mapping) else arguments:
@@ -72,16 +72,11 @@ def _fill(record: logging.LogRecord) -> str:
         return f"{message} {plain(arguments)} ({name_of(type(error))})"
 
 
-def _text_of(value: Any) -> str:
-    try:
-        return str(value)
-    except Exception as error:  # noqa: BLE001  whatever its own method raises
-        return f"{name_of(type(value))} ({name_of(type(error))})"
-
-
-def longest_message(record: logging.LogRecord) -> int:
-    """Return how many characters of the record's message are written."""
-    return REFUSAL_CHARACTERS if security_event(record) in REFUSALS else MESSAGE_CHARACTERS
+def longest_message(record: logging.LogRecord, message: str) -> int:
+    """Return how many characters of the record's message are written. Of a refusal, few bytes in any encoding."""
+    if security_event(record) not in REFUSALS:
+        return MESSAGE_CHARACTERS
+    return REFUSAL_CHARACTERS if message.isascii() else REFUSAL_CHARACTERS // 4
 
 
 def attributes(record: logging.LogRecord) -> dict[str, Any]:
@@ -97,12 +92,14 @@ def attributes(record: logging.LogRecord) -> dict[str, Any]:
     found: dict[str, Any] = {"event": plain(event)} if event else {}
     request = getattr(record, "request", None)
     if isinstance(request, HttpRequest):
-        found |= {key: plain(value) for key, value in request_attributes(request).items()}
+        most = REFUSAL_CHARACTERS if event in REFUSALS else None  # so that refusals do not fill a file
+        known = request_attributes(request)
+        found |= {key: plain(value[:most] if isinstance(value, str) else value) for key, value in known.items()}
         if "status_code" in given:
             found["http.response.status_code"] = plain(given.pop("status_code"))
     if record.exc_info and record.exc_info[0]:
         found["exception.type"] = plain(name_of(record.exc_info[0]))
-        found["exception.message"] = plain(record.exc_info[1])
+        found["exception.message"] = "" if event in REFUSALS else plain(record.exc_info[1])  # the record's message
     if isinstance(record.msg, Mapping):
         given = {**record.msg, **given}
     found |= {f"extra.{key}" if _is_own_name(key) else key: value for key, value in plain(given).items()}
@@ -121,9 +118,12 @@ def traceback_of(record: logging.LogRecord) -> str:
     """Return the traceback of a record, or "" if it has none, or is about a request that Django has refused."""
     if security_event(record) == "input_validation_fail":
         return ""
-    if not record.exc_text and record.exc_info and record.exc_info[1]:
-        record.exc_text = format_error(record.exc_info[1])
-    return record.exc_text or ""
+    if not (record.exc_info and record.exc_info[1]):
+        return redact_text(record.exc_text or "")
+    # Not `exc_text`: another formatter may have put a text with secrets there.
+    if not hasattr(record, "safe_traceback"):
+        record.safe_traceback = format_error(record.exc_info[1])
+    return str(vars(record)["safe_traceback"])
 
 
 def in_context(record: logging.LogRecord, message: str) -> str:
@@ -175,7 +175,7 @@ class TextFormatter(logging.Formatter):
         stamp(record)
         message = message_of(record)
         if len(message) > REFUSAL_CHARACTERS or not is_plain(message):
-            message = shorten(escape(message), longest_message(record))
+            message = shorten(escape(message), longest_message(record, message))
         record.message = in_context(record, message) if record.name[:7] in _OF_REQUESTS else message
         record.asctime = self.formatTime(record)
         if " " in record.name or " " in record.levelname:
@@ -217,14 +217,13 @@ class JsonFormatter(BaseJsonFormatter):
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, _: dict[str, Any]) -> None:
         """Fill the object."""
         stamp(record)
+        message = "" if isinstance(record.msg, Mapping) else message_of(record)
         utc = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         log_data |= {
             "timestamp": f"{utc}.{int(record.msecs):03}Z",
             "level": plain(record.levelname),
             "logger": plain(record.name),
-            "message": ""
-            if isinstance(record.msg, Mapping)
-            else encodable(shorten(message_of(record), longest_message(record))),
+            "message": encodable(shorten(message, longest_message(record, message))),
             "request_id": vars(record)["request_id"],
             "service.name": settings.SERVICE_NAME,
             "process.pid": record.process,

@@ -9,14 +9,15 @@ import operator
 import pathlib
 import uuid
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Set
 from enum import Enum
 from itertools import pairwise
 from typing import Any
 
 from django.utils.functional import Promise
 
-from applog.secret_words import REDACTED, is_secret, redact_text
+from applog.secret_names import REDACTED, is_secret
+from applog.secret_text import redact_text
 from applog.text import encodable, shorten
 
 OMITTED = "..."
@@ -31,9 +32,11 @@ _TEXTUAL = (
 
 NUMBERS = frozenset({int, float, bool, type(None)})
 SCALARS = NUMBERS | {str}
-TEXT = (str, bytes, bytearray)
-ALL = (Mapping, Sequence, Set, deque)  # kinds of containers
-NAMES_QUERY, NAMES_REFERRER = {"query_string", "querystring"}, {"referer", "http_referer", "referrer"}
+TEXT = (str, bytes, bytearray, memoryview)
+# Kinds of containers. Not every Sequence: looking at a page of a paginator would query the database.
+ALL = (Mapping, list, tuple, Set, deque)
+NAMES_QUERY = {"query_string", "querystring"}
+NAMES_URL = {"referer", "http_referer", "referrer", "raw_uri", "request_uri", "http_x_original_url", "x_original_url"}
 
 
 def redact(value: Any, convert: Callable[[Any], Any] | None = None, parents: tuple[int, ...] = ()) -> Any:
@@ -76,7 +79,7 @@ def _fields(value: Any) -> dict[str, Any] | None:
     if isinstance(value, tuple):
         return value._asdict() if hasattr(value, "_asdict") else None
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.repr}
     return None
 
 
@@ -109,7 +112,7 @@ def _redact_value(key: Any, value: Any, convert: Callable[[Any], Any] | None, pa
         name = key.lower().replace("-", "_")
         if name in NAMES_QUERY:
             return OMITTED
-        if name in NAMES_REFERRER:
+        if name in NAMES_URL:
             text = value if isinstance(value, str) else value.decode("latin-1")
             value = text if "?" not in text else f"{text.partition('?')[0]}?{OMITTED}"
     return redact(value, convert, parents)
@@ -117,16 +120,10 @@ def _redact_value(key: Any, value: Any, convert: Callable[[Any], Any] | None, pa
 
 def _redact_items(value: Collection[Any], convert: Callable[[Any], Any] | None, parents: tuple[int, ...]) -> Any:
     old = list(value)
-    if _are_pairs(old):
-        new: list[Any] = [[redact(key, convert), _redact_value(key, item, convert, parents)] for key, item in old]
-        if not convert:
-            are_same = (item is old_item for (_, item), (_, old_item) in zip(new, old, strict=True))
-            new = old if all(are_same) else [tuple(pair) for pair in new]
-    else:
-        new = [redact(item, convert, parents) for item in old]
-        for i, (option, item) in enumerate(pairwise(old), 1):
-            if isinstance(option, str) and option[:2] == "--" and "=" not in option and is_secret(option[2:], item):
-                new[i] = REDACTED
+    new = [_redact_pair(item, convert, parents) if _is_pair(item) else redact(item, convert, parents) for item in old]
+    for i, (option, item) in enumerate(pairwise(old), 1):
+        if isinstance(option, str) and option[:2] == "--" and "=" not in option and is_secret(option[2:], item):
+            new[i] = REDACTED
     if convert:
         return new
     if all(map(operator.is_, new, old)):
@@ -134,14 +131,17 @@ def _redact_items(value: Collection[Any], convert: Callable[[Any], Any] | None, 
     return tuple(new) if isinstance(value, tuple) else new
 
 
-def _are_pairs(items: Iterable[Any]) -> bool:
-    """Tell whether each item is a pair of a name and something, and there is one."""
-    first = True
-    for item in items:
-        if type(item) not in {tuple, list} or len(item) != 2 or not isinstance(item[0], (str, bytes)):  # noqa: PLR2004
-            return False
-        first = False
-    return not first
+def _is_pair(item: Any) -> bool:
+    """Tell whether an item of a container is a name and what it names."""
+    return type(item) in {tuple, list} and len(item) == 2 and isinstance(item[0], (str, bytes))  # noqa: PLR2004
+
+
+def _redact_pair(pair: Any, convert: Callable[[Any], Any] | None, parents: tuple[int, ...]) -> Any:
+    key, item = pair
+    new = _redact_value(key, item, convert, parents)
+    if convert:
+        return [redact(key, convert), new]
+    return pair if new is item else type(pair)((key, new))
 
 
 def name_of(cls: type) -> str:
@@ -171,6 +171,8 @@ def _convert(value: Any) -> Any:  # noqa: PLR0911  a type each
             return int(value) if -_MAX_INT <= value < _MAX_INT else shorten(hex(value), FIELD_CHARACTERS)
         case float():
             return float(value) if math.isfinite(value) else str(float(value))
+        case memoryview():
+            return f"memoryview, {value.nbytes:,} bytes"
         case bytes() | bytearray():
             return shorten(redact_text(value.decode("utf-8", "backslashreplace")), FIELD_CHARACTERS)
         case datetime.date() | datetime.time():

@@ -2,8 +2,10 @@
 
 import traceback
 from collections.abc import Iterator
+from typing import Any
 
-from applog.secret_words import redact_text
+from applog.redaction import name_of
+from applog.secret_text import redact_text
 from applog.text import escape
 
 TRACEBACK_CHARACTERS = 16_000
@@ -20,11 +22,19 @@ def format_error(error: BaseException) -> str:
         part._str = escape(redact_text(getattr(part, "_str", "")))  # type: ignore[attr-defined]  # the text, made once
         if notes := getattr(part, "__notes__", None):
             notes = notes if isinstance(notes, list) else [repr(notes)]
-            part.__notes__ = [escape(redact_text(str(note))) for note in notes]
+            part.__notes__ = [escape(redact_text(text_of(note))) for note in notes]
         for name in ("msg", "text", "filename"):  # of a syntax error
             if isinstance(said := getattr(part, name, None), str):
                 setattr(part, name, escape(said.rstrip("\n")))
     return shorten_middle("".join(report.format()).rstrip("\n"))
+
+
+def text_of(value: Any) -> str:
+    """Return `str(value)`, or the name of its class and of the exception that its own method raises."""
+    try:
+        return str(value)
+    except Exception as error:  # noqa: BLE001
+        return f"{name_of(type(value))} ({name_of(type(error))})"
 
 
 def _parts(report: traceback.TracebackException) -> Iterator[traceback.TracebackException]:

@@ -126,7 +126,7 @@ AUTH_PASSWORD_VALIDATORS = [
 # Sign-in: after 10 failures of a name from an address, that address must wait before it may try that name again. Others
 # are not locked out. https://django-axes.readthedocs.io/en/latest/4_configuration.html
 
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["users.backends.SignInLimit", "django.contrib.auth.backends.ModelBackend"]
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours

@@ -1,7 +1,7 @@
 """The user model."""
 
-from django.contrib.auth import get_user_model
-from django.test import TestCase, override_settings
+from django.contrib.auth import aauthenticate, get_user_model
+from django.test import RequestFactory, TestCase, override_settings
 from django.urls import reverse
 
 
@@ -40,6 +40,14 @@ class SignInTests(TestCase):
         self.assertEqual(self.sign_in("ann", password, "192.0.2.7"), 429)
         self.assertEqual(self.sign_in("ben", password, "192.0.2.7"), 302)
         self.assertEqual(self.sign_in("ann", password, "192.0.2.8"), 302)
+
+    async def test_code_that_is_asynchronous_signs_in_too(self) -> None:
+        """The limit must not refuse what it has no reason to."""
+        password = "correct horse 1"  # noqa: S105  nobody's
+        user = await get_user_model().objects.acreate_user("ann", password=password)
+        request = RequestFactory().post("/")
+        self.assertEqual(await aauthenticate(request, username="ann", password=password), user)
+        self.assertIsNone(await aauthenticate(request, username="ann", password="wrong"))  # noqa: S106
 
     def test_a_network_of_version_6_is_one_address(self) -> None:
         """A single client may own all 2**64 of them."""

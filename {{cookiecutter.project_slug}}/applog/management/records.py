@@ -143,7 +143,10 @@ def to_json(record: Record) -> str:
         "lines": record.lines,
         **({"truncated_from_bytes": record.size} if record.truncated else {}),
     }
-    return json.dumps({**record.fields, **fields}, default=str).replace("\x7f", "\\u007f")
+    # As the formatter names them, so that no field is lost.
+    own = fields.keys() | {"truncated_from_bytes"}
+    more = {f"extra.{name}" if name in own else name: value for name, value in record.fields.items()}
+    return json.dumps({**more, **fields}, default=str).replace("\x7f", "\\u007f")
 
 
 def painter(command: BaseCommand, level: str) -> Callable[[str], str]:

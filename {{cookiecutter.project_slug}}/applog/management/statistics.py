@@ -4,16 +4,14 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from shutil import get_terminal_size
 
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from applog.conf import ProjectLog
-from applog.management.records import SLICE_SECONDS, Progress, can_show, painter, read_back
-from applog.reading.counts import count_records
-from applog.reading.pages import Position, count_bytes_before
+from applog.management.records import can_show, painter, read_back
 from applog.reading.query import LEVELS, Query
 from applog.text import printable
 
@@ -27,30 +25,23 @@ Levels = dict[datetime, Counter[str]]
 def print_statistics(command: BaseCommand, logs: list[ProjectLog], query: Query) -> None:
     """Print how many records there are by hour and level, and the most frequent messages.
 
-    Raises SlowPatternError.
+    A record that is in several logs is counted once. Raises SlowPatternError.
     """
     levels: Levels = {}
-    position, total = Position(), count_bytes_before(logs)
-    with Progress(command.stderr, "Counting") as progress:
-        complete = False
-        while not complete:
-            counts = count_records(
-                logs,
-                timedelta(hours=1),
-                position,
-                query=query,
-                zone=timezone.get_current_timezone(),
-                seconds=SLICE_SECONDS,
-            )
-            for begin, numbers in counts.levels.items():
-                levels.setdefault(begin, Counter()).update(numbers)
-            position, complete = counts.older, counts.complete
-            progress.update(1 - count_bytes_before(logs, position) / max(1, total))
+    messages: Counter[tuple[str, str]] = Counter()
+    for records in read_back(command, "Counting", logs, query, sys.maxsize):
+        for record in records:
+            if record.time:
+                hour = timezone.localtime(record.time).replace(minute=0, second=0, microsecond=0)
+                levels.setdefault(hour.astimezone(UTC), Counter())[record.level] += 1  # an hour may come twice
+        messages.update((record.level, kind_of(record.message)) for record in records)
+        if len(messages) > MESSAGE_KINDS:
+            messages = Counter(dict(messages.most_common(MESSAGE_KINDS // 2)))
     if levels:
         draw(command, levels)
     else:
         command.stdout.write("No records.")
-    print_messages(command, logs, query)
+    print_messages(command, messages)
 
 
 def draw(command: BaseCommand, levels: Levels) -> None:
@@ -69,7 +60,7 @@ def draw(command: BaseCommand, levels: Levels) -> None:
         drawn = "".join(
             painter(command, level)(block * width) for level, width in split_bar(numbers, known, most, room)
         )
-        command.stdout.write(f"{begin:%Y-%m-%d %H:%M} {cells} {drawn}")
+        command.stdout.write(f"{timezone.localtime(begin):%Y-%m-%d %H:%M} {cells} {drawn}")
     sums = sum(levels.values(), Counter())
     cells = " ".join(f"{sums[level]:>{column}}" for level, column in zip(known, columns, strict=True))
     command.stdout.write(command.style.HTTP_INFO(f"{'all':<16} {cells}"))
@@ -82,13 +73,8 @@ def split_bar(numbers: Counter[str], levels: list[str], most: int, room: int) ->
             yield level, max(1, round(numbers[level] / most * room))
 
 
-def print_messages(command: BaseCommand, logs: list[ProjectLog], query: Query) -> None:
+def print_messages(command: BaseCommand, messages: Counter[tuple[str, str]]) -> None:
     """Print the most frequent messages."""
-    messages: Counter[tuple[str, str]] = Counter()
-    for records in read_back(command, "Reading messages", logs, query, sys.maxsize):
-        messages.update((record.level, kind_of(record.message)) for record in records)
-        if len(messages) > MESSAGE_KINDS:
-            messages = Counter(dict(messages.most_common(MESSAGE_KINDS // 2)))
     if messages:
         command.stdout.write("\nMost frequent (# stands for what differs)")
     for (level, message), number in messages.most_common(MESSAGES):

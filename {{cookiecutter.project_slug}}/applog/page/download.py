@@ -21,7 +21,7 @@ from django.views.decorators.http import require_safe
 
 from applog import security
 from applog.page.forms import LogForm
-from applog.page.places import BUSY, busy, places
+from applog.page.places import BUSY, busy, give_back, take
 from applog.reading.pages import Position, read_newer
 from applog.reading.record import Record
 from applog.reading.search import SlowPatternError
@@ -93,14 +93,14 @@ class Download:
     @classmethod
     def take(cls, request: HttpRequest, pieces: Iterator[bytes]) -> Self | None:
         """Return the download, which has a place from now on, or None."""
-        return cls(request, pieces) if places.acquire(blocking=False) else None
+        return cls(request, pieces) if take() else None
 
     def close(self) -> None:
         """Give the place back."""
         with self._lock:
             closed, self._closed = self._closed, True
         if not closed:
-            places.release()
+            give_back()
             self._stop_watching()
 
     __del__ = close  # a response that a middleware has replaced is not closed

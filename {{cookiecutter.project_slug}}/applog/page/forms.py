@@ -11,7 +11,7 @@ from django.http import QueryDict
 from applog.conf import ProjectLog, project_logs
 from applog.context import REQUEST_ID_PATTERN
 from applog.reading.pages import Position
-from applog.reading.query import LEVELS, PATTERN_CHARACTERS, Query
+from applog.reading.query import LEVELS, PATTERN_CHARACTERS, READ, Query
 from applog.text import parse_time, printable, without_isolates
 
 POSITION_CHARACTERS = 1000
@@ -125,6 +125,7 @@ class LogForm(forms.Form):
             request_id=data["request"],
             since=data["since"],
             until=data["until"],
+            leave_out_reads=bool(data["text"]) and READ not in data["text"],
             **{data["kind"] or "text": data["text"]},
         )
 

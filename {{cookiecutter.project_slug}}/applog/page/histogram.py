@@ -3,17 +3,18 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
 
 from applog.reading.counts import count_records
 from applog.reading.log import RotatedLog
 from applog.reading.query import LEVELS, Query
+from applog.text import now
 
 SECONDS = 0.2  # to count, twice at most
 BARS, MOST_BARS = 60, 120
-DAY = timedelta(days=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 STEPS = [
     *(timedelta(seconds=number) for number in (1, 2, 5, 10, 15, 30)),
     *(timedelta(minutes=number) for number in (1, 2, 5, 10, 15, 30)),
@@ -43,9 +44,10 @@ class Bar:
     @property
     def name(self) -> str:
         """The time at which it begins, as precise as its length needs."""
-        length = self.end - self.begin
+        length = self.end.replace(tzinfo=None) - self.begin.replace(tzinfo=None)
         pattern = "%Y-%m-%d" if length == DAY else "%Y-%m-%d %H:%M" if length.seconds % 60 == 0 else "%H:%M:%S"
-        return self.begin.strftime(pattern)
+        comes_twice = self.begin.replace(fold=0).utcoffset() != self.begin.replace(fold=1).utcoffset()
+        return self.begin.strftime(f"{pattern} %Z" if comes_twice else pattern)
 
     @property
     def label(self) -> str:
@@ -137,14 +139,17 @@ def count(logs: Sequence[RotatedLog], query: Query) -> Histogram:
 
 
 def find_window(logs: Sequence[RotatedLog], query: Query) -> tuple[datetime | None, datetime | None]:
-    """Return the times of the first and the last record that may match, in the current time zone, or None twice."""
-    # A compressed file would have to be unpacked whole.
-    files = [(log, [file for file in log.files() if file.size and not file.compressed]) for log in logs]
-    first = min(filter(None, (log.limits(found[0])[0] for log, found in files if found)), default=None)
-    last = max(filter(None, (log.limits(found[-1])[1] for log, found in files if found)), default=None)
+    """Return the times of the first and the last record that may match, in the current time zone, or None twice.
+
+    A record of the future, made while a clock was wrong, does not move the end.
+    """
+    files = [(log, [file for file in log.files() if file.size]) for log in logs]
+    first = min(filter(None, (log.first_time(found[0]) for log, found in files if found)), default=None)
+    # A compressed file would have to be unpacked for its last record.
+    last = max(filter(None, (log.last_time(found[-1]) for log, found in files if found)), default=None)
     if not (first and last):
         return None, None
-    begin, end = max(filter(None, (first, query.since))), min(filter(None, (last, query.until)))
+    begin, end = max(filter(None, (first, query.since))), min(filter(None, (last, now(), query.until)))
     return timezone.localtime(begin), timezone.localtime(end)
 
 
@@ -174,19 +179,19 @@ def count_from(
 
 def make_bars(levels: Levels, begin: datetime, end: datetime, step: timedelta) -> list[Bar]:
     """Return the bars from `begin` to `end`."""
-    # In local time, as in count_records, so that bars begin at midnight also on a day when the clocks change.
+    # As in count_records: in local time, so that bars begin at midnight also on a day when the clocks change; but an
+    # hour that comes twice has bars of its own for each time.
     when = begin.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     when += (begin.replace(tzinfo=None) - when.replace(tzinfo=None)) // step * step
-    times = []
+    when = when.replace(fold=begin.fold if step <= HOUR else 0)
+    times = [when]
     while when <= end:
+        when = timezone.localtime(when.astimezone(UTC) + step) if step <= HOUR else when + step
         times.append(when)
-        when += step
-    counts = [Counter[str]() for _ in times]
-    for time, found in zip(times, counts, strict=True):
-        for level, number in levels.get(time, Counter()).items():
+    counts = [Counter[str]() for _ in times[1:]]
+    for time, found in zip(times, counts, strict=False):
+        for level, number in levels.get(time.astimezone(UTC), Counter()).items():
             found[level if level in LEVELS else OTHER] += number
     most = max((found.total() for found in counts), default=0)
-    return [
-        Bar(time, time + step, found, most, index, len(times))
-        for index, (time, found) in enumerate(zip(times, counts, strict=True))
-    ]
+    bars = zip(times, times[1:], counts, strict=False)
+    return [Bar(time, until, found, most, index, len(counts)) for index, (time, until, found) in enumerate(bars)]

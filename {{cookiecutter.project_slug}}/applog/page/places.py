@@ -3,7 +3,7 @@
 Who finds no place is told so at once.
 """
 
-import threading
+import queue
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,18 +14,35 @@ PLACES = 2
 RETRY_SECONDS = 3
 BUSY = "Others are reading the log right now. Try again in a few seconds."
 
-places = threading.BoundedSemaphore(PLACES)
+# A queue whose `put` may be called by the garbage collector while this thread is in another `put` or `get`.
+_free: queue.SimpleQueue[None] = queue.SimpleQueue()
+for _ in range(PLACES):
+    _free.put(None)
+
+
+def take() -> bool:
+    """Take a place, and tell whether there was one. Whoever has taken it must give it back."""
+    try:
+        _free.get_nowait()
+    except queue.Empty:
+        return False
+    return True
+
+
+def give_back() -> None:
+    """Give a place back."""
+    _free.put(None)
 
 
 @contextmanager
 def place() -> Iterator[bool]:
     """Take a place for the block, and yield whether there was one."""
-    taken = places.acquire(blocking=False)
+    taken = take()
     try:
         yield taken
     finally:
         if taken:
-            places.release()
+            give_back()
 
 
 def busy(request: HttpRequest, response: HttpResponse) -> HttpResponse:

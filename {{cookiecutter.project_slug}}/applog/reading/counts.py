@@ -6,21 +6,26 @@ Like applog.reading.log, counting skips files that vanish or cannot be opened.
 import re
 import time
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
+from applog.reading.formats import HEADER, parse_record, parse_time
 from applog.reading.log import RotatedLog
 from applog.reading.pages import Position
 from applog.reading.query import EVERY_RECORD, Query
-from applog.reading.record import Cursor, parse_time
+from applog.reading.record import Cursor
 from applog.reading.scan import BlocksBackwards
 
-_COUNTED = rb"\n(?:\x00*)(\d{4}-\d\d-\d\d[T ]\d\d:\d\d%s[.,]\d{3}(\S*) (\S+)"
-_COUNTED_JSON = rb'\n\{"timestamp": ?"(\d{4}-\d\d-\d\dT\d\d:\d\d%s[.,]\d{3}([^"\s]*)", ?"level": ?"([^"\n]*)"'
-COUNT_BY_MINUTE = [re.compile(pattern % rb"):\d\d") for pattern in (_COUNTED, _COUNTED_JSON)]
-COUNT_BY_SECOND = [re.compile(pattern % rb":\d\d)") for pattern in (_COUNTED, _COUNTED_JSON)]
+_ZONE = rb"[.,]\d{3,9}(Z|[+-]\d\d:\d\d)?"
+_COUNTED = rb"\n(?:\x00*)(\d{4}-\d\d-\d\d[T ]\d\d:\d\d%s" + _ZONE + rb" ([^\s|\[-]\S*)"
+_COUNTED_JSON = rb'\n\{"timestamp": ?"(\d{4}-\d\d-\d\dT\d\d:\d\d%s' + _ZONE + rb'", ?"level": ?"([^"\n]*)"'
+_BOTH = (_COUNTED, _COUNTED_JSON)
+# What begins a record of another format.
+_OTHERS = re.compile(rb"(?!%s|%s)\n(?=%s)" % (*(pattern % rb"):\d\d" for pattern in _BOTH), HEADER))
+COUNT_BY_MINUTE = [re.compile(pattern % rb"):\d\d") for pattern in _BOTH]
+COUNT_BY_SECOND = [re.compile(pattern % rb":\d\d)") for pattern in _BOTH]
 
 
 @dataclass
@@ -28,7 +33,7 @@ class Counts:
     """Numbers of records.
 
     Attributes:
-        levels: for each bucket, by its start, the number of records of each level.
+        levels: for each bucket, by its start in UTC, the number of records of each level.
         older: the position from which to continue.
         complete: False if the time ran out.
 
@@ -78,10 +83,12 @@ def count_records(  # noqa: PLR0913  named arguments
 
 
 def _bucket(when: datetime, step: timedelta, zone: tzinfo | None) -> datetime:
+    """Return the start of the bucket that `when` is in, in UTC, where no hour comes twice."""
     when = when.astimezone(zone)
     midnight = when.replace(hour=0, minute=0, second=0, microsecond=0)
     wall = timedelta(hours=when.hour, minutes=when.minute, seconds=when.second)
-    return midnight + wall // step * step
+    fold = when.fold if step <= timedelta(hours=1) else 0
+    return (midnight + wall // step * step).replace(fold=fold).astimezone(UTC)
 
 
 def _count(
@@ -102,10 +109,26 @@ def _count(
             continue
         for begin, block in BlocksBackwards(file, low, high):
             counts: Counter[tuple[datetime, str]] = Counter()
-            for key, number in Counter(found for pattern in patterns for found in pattern.findall(block)).items():
+            found = [key for pattern in patterns for key in pattern.findall(block)]
+            for key, number in Counter(found).items():
                 moment, offset, level = (part.decode("utf-8", "backslashreplace") for part in key)
                 made = parse_time(moment + offset)
                 if made and (not query.levels or level in query.levels):
                     counts[made, level] += number
+            for made, level in _others(block, found):
+                if not query.levels or level in query.levels:
+                    counts[made, level] += 1
             cursor = file.cursor(begin)
             yield counts, cursor
+
+
+def _others(block: bytes, found: list[tuple[bytes, ...]]) -> Iterator[tuple[datetime, str]]:
+    """Yield the time and level of each record of a block that is in another format than those `found`."""
+    # Most files have none, which a count of the lines tells in little time.
+    if block.count(b"\n") - block.endswith(b"\n") == len(found) + block.count(b"\n "):
+        return
+    for start in _OTHERS.finditer(block):
+        line = block[start.end() : block.find(b"\n", start.end())]
+        fields = parse_record(line.decode("utf-8", "backslashreplace"))
+        if made := fields.get("time"):
+            yield made, fields.get("level", "")

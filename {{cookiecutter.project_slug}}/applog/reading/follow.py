@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
-from applog.reading.log import LogFile, RotatedLog
+from applog.reading.folder import LogFile
+from applog.reading.log import RotatedLog
 from applog.reading.log_file import HEAD_BYTES, OpenLogFile
 from applog.reading.query import EVERY_RECORD, Query
 from applog.reading.record import Cursor, Record

@@ -7,63 +7,19 @@ is one that cannot be opened.
 """
 
 import os
-import re
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from applog.reading.log_file import OpenLogFile, checksum, read_head
+from applog.reading.folder import LogFile, list_files
+from applog.reading.log_file import BLOCK, HEAD_BYTES, WINDOW, OpenLogFile, checksum, first_time_in, read_head
 from applog.reading.query import EVERY_RECORD, Query
 from applog.reading.record import Cursor, Record
 from applog.reading.scan import first_time, last_time, scan_backwards, scan_forwards, seek
 
-LISTINGS = 5  # of a folder, until two are the same
 BEYOND = 1 << 62  # an offset behind the end of any file
 DISORDER = timedelta(seconds=10)  # records may be this much out of the order of their times
-
-# What rotation appends to the name: .1, .2026-11-24, .2026-11-24_13-00, -20261124 (logrotate's dateext), with .gz.
-ROTATED = re.compile(
-    r"(?:\.(?P<number>\d{1,6})"
-    r"|[.-](?P<date>\d{4}-\d\d-\d\d(?:_\d\d(?:-\d\d){0,2})?|\d{8}(?:-\d{1,10})?)(?:\.(?P<count>\d{1,6}))?)(?:\.gz)?",
-    re.ASCII,
-)
-
-
-@dataclass(frozen=True)
-class LogFile:
-    """A file of a log as it was when the folder was listed.
-
-    Attributes:
-        path: its path.
-        size: its size on the disk, in bytes.
-        modified: the aware time at which it was last written.
-        identity: its device and inode.
-
-    """
-
-    path: Path
-    size: int
-    modified: datetime
-    identity: tuple[int, int]
-
-    @property
-    def compressed(self) -> bool:
-        """Tell whether it is compressed, by gzip."""
-        return self.path.suffix == ".gz"
-
-
-def _rotation(suffix: str) -> tuple[str, Any]:
-    """Return the kind of rotated file that `suffix` denotes, "" for none, and a key that sorts files of this kind."""
-    if not suffix:
-        return "current", ()
-    if not (found := ROTATED.fullmatch(suffix)):
-        return "", ()
-    if found["number"]:
-        return "number", -int(found["number"])
-    return "date", (re.sub(r"\D", "", found["date"]), int(found["count"] or 0))
 
 
 class RotatedLog:
@@ -78,33 +34,7 @@ class RotatedLog:
 
     def files(self) -> list[LogFile]:
         """Return the files that exist, oldest first, the current one last. A folder that cannot be read has none."""
-        found = self._list()
-        for _ in range(LISTINGS):
-            # While files are renamed, a listing of their folder may have a file twice, or not at all.
-            before, found = found, self._list()
-            if [(file.path, file.identity) for file in before] == [(file.path, file.identity) for file in found]:
-                break
-        return found
-
-    def _list(self) -> list[LogFile]:
-        found: list[tuple[str, Any, LogFile]] = []
-        with suppress(OSError), os.scandir(self.path.parent) as entries:
-            for entry in entries:
-                if not entry.name.startswith(self.path.name):
-                    continue
-                kind, order = _rotation(entry.name.removeprefix(self.path.name))
-                # A link may lead anywhere. On Windows the status that scandir has is old, and without the identity.
-                with suppress(OSError):
-                    if kind and not entry.is_symlink() and entry.is_file():
-                        path = Path(entry.path)
-                        status = path.stat()
-                        modified = datetime.fromtimestamp(status.st_mtime, UTC)
-                        file = LogFile(path, status.st_size, modified, (status.st_dev, status.st_ino))
-                        found.append((kind, order, file))
-        # After a change of rotation there are files of both kinds: the kind that was written last is the newer one.
-        last = {kind: max(file.modified for other, _, file in found if other == kind) for kind, _, _ in found}
-        found.sort(key=lambda item: (item[0] == "current", last[item[0]], item[0], item[1]))
-        return [file for _, _, file in found]
+        return list_files(self.path)
 
     def scan(
         self, cursor: Cursor | None = None, query: Query = EVERY_RECORD, *, forwards: bool = False
@@ -146,6 +76,8 @@ class RotatedLog:
             else:
                 index, offset = found, cursor.offset
         for file in files[index:] if forwards else reversed(files[: index + 1]):
+            if not forwards and offset is None and query.until and self._begins_after(file, query.until):
+                continue
             with suppress(OSError), closing(self._open(file)) as opened:
                 while not opened.advance():
                     yield None, 0, 0
@@ -162,6 +94,11 @@ class RotatedLog:
                 if not forwards and query.since and (first := first_time(opened)) and first < query.since - DISORDER:
                     return
             offset = None
+
+    def _begins_after(self, file: LogFile, when: datetime) -> bool:
+        """Tell, without unpacking it, whether a compressed file has nothing from before `when`."""
+        first = self.first_time(file) if file.compressed else None
+        return bool(first and first > when + DISORDER)
 
     def open(self, file: LogFile) -> OpenLogFile:
         """Open `file`, also if it was renamed, and unpack it. Raises OSError if it is gone."""
@@ -187,11 +124,11 @@ class RotatedLog:
         with closing(self.open(file)) as opened:
             return opened.cursor(opened.end())
 
-    def read_head(self, file: LogFile) -> bytes:
-        """Return the first HEAD_BYTES bytes of `file`, unpacked. Raises OSError if it is gone."""
+    def read_head(self, file: LogFile, size: int = HEAD_BYTES) -> bytes:
+        """Return the first `size` bytes of `file`, unpacked. Raises OSError if it is gone."""
         for path in self._paths(file):
             with suppress(FileNotFoundError):
-                return read_head(path, file.identity)
+                return read_head(path, file.identity, size)
         raise FileNotFoundError(file.path)
 
     def _paths(self, file: LogFile) -> Iterator[Path]:
@@ -215,11 +152,22 @@ class RotatedLog:
                     return i
         return None
 
-    def limits(self, file: LogFile) -> tuple[datetime | None, datetime | None]:
-        """Return the times of the first and the last record of `file` that have one; None where there is none."""
+    def first_time(self, file: LogFile) -> datetime | None:
+        """Return the time of the first record of `file` that has one; None if it is not near the beginning."""
+        with suppress(OSError):
+            return first_time_in(self.read_head(file, WINDOW)) or first_time_in(self.read_head(file, BLOCK))
+        return None
+
+    def last_time(self, file: LogFile) -> datetime | None:
+        """Return the time of the last record of `file` that has one; None if it is not near the end.
+
+        Of a compressed file, which would have to be unpacked, it is when its content was written last.
+        """
+        if file.compressed:
+            return file.modified
         with suppress(OSError), closing(self.open(file)) as opened:
-            return first_time(opened), last_time(opened)
-        return None, None
+            return last_time(opened)
+        return None
 
     def find_time(self, when: datetime) -> Cursor | None:
         """Return the cursor before the first record made at `when` or later; None if there is no file."""

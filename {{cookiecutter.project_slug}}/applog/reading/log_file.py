@@ -5,11 +5,13 @@ import os
 import re
 import time
 import zlib
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from applog.reading.formats import HEADER
 from applog.reading.packed import PackedFile, unpack
-from applog.reading.record import HEADER, RECORD_BYTES, Cursor, Record, parse
+from applog.reading.record import RECORD_BYTES, Cursor, Record, parse
 from applog.rotation.os_files import open_to_read
 
 FIRST_BLOCK, BLOCK = 1 << 16, 1 << 20  # bytes: what is wanted may be near; if it is not, read in large blocks
@@ -28,21 +30,28 @@ def check_identity(status: os.stat_result, identity: tuple[int, int]) -> None:
         raise FileNotFoundError(errno.ENOENT, "The file was moved")
 
 
-def read_head(path: Path, identity: tuple[int, int]) -> bytes:
-    """Return the first HEAD_BYTES bytes of a file, unpacked, or fewer if it is shorter.
+def read_head(path: Path, identity: tuple[int, int], size: int = HEAD_BYTES) -> bytes:
+    """Return the first `size` bytes of a file, unpacked, or fewer if it is shorter.
 
     Raises OSError; it is FileNotFoundError, too, when the file at `path` is not the one with this device and inode.
     """
     with open_to_read(os.fspath(path)) as file:
         check_identity(os.fstat(file.fileno()), identity)
         if path.suffix != ".gz":
-            return file.read(HEAD_BYTES) or b""
+            return file.read(size) or b""
         head = b""
-        for content, _ in unpack(file):
+        for content, _ in unpack(file, most=size):
             head += content
-            if len(head) >= HEAD_BYTES:
+            if len(head) >= size:
                 break
-        return head[:HEAD_BYTES]
+        return head[:size]
+
+
+def first_time_in(head: bytes) -> datetime | None:
+    """Return the time of the first record in the first bytes of a file that has one, or None."""
+    head = b"\n" + head
+    times = (parse(head[start.end() : start.end() + HEADER_BYTES]).time for start in START.finditer(head))
+    return next(filter(None, times), None)
 
 
 def checksum(head: bytes) -> int:

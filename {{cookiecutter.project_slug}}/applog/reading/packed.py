@@ -31,10 +31,12 @@ class State(NamedTuple):
     machine: Any
 
 
-def unpack(packed: IO[bytes] | FileIO, state: State | None = None) -> Iterator[tuple[bytes, State]]:
+def unpack(
+    packed: IO[bytes] | FileIO, state: State | None = None, most: int = UNPACKED_BYTES
+) -> Iterator[tuple[bytes, State]]:
     """Yield the content of a gzip file from `state` on, up to the end of what is intact.
 
-    A piece has UNPACKED_BYTES at most; with it comes the state behind it. The decompressor of a state is used for what
+    A piece has `most` bytes at most; with it comes the state behind it. The decompressor of a state is used for what
     follows: copy it to keep it.
     """
     offset, place, machine = state or State(0, 0, zlib.decompressobj(GZIP))
@@ -43,13 +45,13 @@ def unpack(packed: IO[bytes] | FileIO, state: State | None = None) -> Iterator[t
         while piece := packed.read(PACKED_BYTES):
             place += len(piece)
             while piece:
-                content = machine.decompress(piece, UNPACKED_BYTES)
+                content = machine.decompress(piece, most)
                 piece = machine.unconsumed_tail
                 if machine.eof:  # another member may follow, RFC 1952, section 2.2
                     piece, machine = machine.unused_data, zlib.decompressobj(GZIP)
                 offset += len(content)
                 yield content, State(offset, place - len(piece), machine)
-        while content := machine.decompress(b"", UNPACKED_BYTES):
+        while content := machine.decompress(b"", most):
             offset += len(content)
             yield content, State(offset, place, machine)
 
@@ -79,8 +81,16 @@ class Index:
             else:
                 self.complete = True
             if len(self.states) > STATES:
-                self.states, self.segment = self.states[::2], self.segment * 2
+                self._thin()
             return self.complete
+
+    def _thin(self) -> None:
+        self.states, self.segment = self.states[::2], self.segment * 2
+
+    def thin(self) -> None:
+        """Keep every second state."""
+        with self.lock:
+            self._thin()
 
     def span(self, offset: int) -> tuple[State, int]:
         """Return a copy of the last state at or before `offset`, and where its segment ends."""
@@ -95,13 +105,17 @@ _indexes_lock = threading.Lock()
 
 
 def index_of(status: os.stat_result) -> Index:
-    """Return the index of a file with this status. The one that was used longest ago is forgotten first."""
+    """Return the index of a file with this status. Of very many, the one that was used longest ago is forgotten."""
     key = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
     with _indexes_lock:
         index = _indexes.setdefault(key, Index())
         _indexes.move_to_end(key)
-        while len(_indexes) > 1 and sum(len(index.states) for index in _indexes.values()) > STATES:
-            _indexes.popitem(last=False)
+        while sum(len(known.states) for known in _indexes.values()) > STATES:
+            longest = max(_indexes.values(), key=lambda known: len(known.states))
+            if len(longest.states) > len(_indexes):
+                longest.thin()
+            else:
+                _indexes.popitem(last=False)
     return index
 
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from applog.reading.formats import level_forms
 from applog.reading.record import Record
 from applog.reading.search import Pattern, Pieces, Search, Text
 
 LEVELS = "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"
+SECURITY, READ = "applog.security", "sensitive_read"  # the logger and the event of reading the log
 PATTERN_CHARACTERS = 500  # of a regular expression
 BLOCK_BYTES = 1 << 20
 PATTERN_BLOCK_BYTES = 1 << 16  # where a regular expression is tried on each line
@@ -27,6 +29,7 @@ class Query:
         request_id: the whole id.
         since, until: aware times; a record made at `since` is found, one made at `until` is not. Records without a time
             are not found then.
+        leave_out_reads: leave out what the security log has of reading the log, which names what was searched for.
 
     Raises ValueError, with a sentence for people, when a value cannot be used.
 
@@ -39,6 +42,7 @@ class Query:
     request_id: str = ""
     since: datetime | None = None
     until: datetime | None = None
+    leave_out_reads: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a value that cannot be used."""
@@ -73,7 +77,7 @@ class Query:
         """Searches in bytes. Every matching record has a hit of each; a record that has them need not match."""
         found: list[Search] = []
         if self.levels:
-            found.append(Pieces(*(form for name in sorted(self.levels) for form in (f" {name} ", f'"{name}"'))))
+            found.append(Pieces(*(form for name in sorted(self.levels) for form in level_forms(name))))
         if self.logger:
             found.append(Pieces(f" {self.logger} ", f" {self.logger}.", f'"{self.logger}"', f'"{self.logger}.'))
         if self.request_id:
@@ -104,7 +108,8 @@ class Query:
         condition. Raises SlowPatternError.
         """
         return (
-            (not self.levels or record.level in self.levels)
+            not (self.leave_out_reads and record.logger == SECURITY and record.message.startswith(READ))
+            and (not self.levels or record.level in self.levels)
             and (not self.logger or f"{record.logger}.".startswith(f"{self.logger}."))
             and (not self.request_id or record.request_id == self.request_id)
             and (not self.since or bool(record.time and record.time >= self.since))

@@ -1,28 +1,13 @@
 """One record of a log file, parsed from any of the known formats."""
 
-import json
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
+from applog.reading.formats import parse_record
+
 RECORD_BYTES = 64 * 1024 + 1  # with the newline; of a longer record only so much is read
-
-# What begins a record. A crash, and logrotate's copytruncate, leave NULs before it.
-# - 2026-11-24T05:37:47.123+01:00 INFO shop.orders [3f2c] message, or logging's own asctime and a level in capitals
-# - {"timestamp": "2026-11-24T04:37:47.123Z", "level": "INFO", ...
-TEXT_TIME = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,]\d{3}"
-HEADER = rb"\x00*(?:%s(?:(?:Z|[+-]\d\d:\d\d) [^\s]| [A-Z])|\{\"timestamp\")" % TEXT_TIME
-
-_HEADER = re.compile(HEADER.decode())
-_TEXT = re.compile(
-    r"(?P<time>\S{23,29}|\S+ \S+) (?P<level>\S+) (?P<logger>\S+)(?: \[(?P<request_id>[^\]\s]+)\])? ?(?P<message>.*)",
-    re.DOTALL,
-)
-# The beginning of a JSON record, for one that is cut off.
-_JSON_START = re.compile(
-    r'\{"timestamp": ?"(?P<time>[^"]*)"(?:, ?"level": ?"(?P<level>[^"]*)")?(?:, ?"logger": ?"(?P<logger>[^"]*)")?'
-)
 
 
 class Cursor(NamedTuple):
@@ -95,59 +80,4 @@ def parse(data: bytes, *, log: str = "", cursor: Cursor = NO_FILE, size: int | N
     If `data` is only the beginning of a record, `size` is the number of bytes in the file.
     """
     text = data.decode("utf-8", "backslashreplace").rstrip("\r\n")
-    found = _parse_json(text) if text.startswith('{"', len(text) - len(text.lstrip("\0"))) else _parse_text(text)
-    return Record(log=log, cursor=cursor, size=len(data) if size is None else size, raw=text, **found)
-
-
-def parse_time(text: str) -> datetime | None:
-    """Return the aware time of `text` in ISO 8601 (local time if it has no offset), or None if it is not a time."""
-    try:
-        time = datetime.fromisoformat(text)
-        return time if time.tzinfo else time.astimezone()
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def _parse_text(text: str) -> dict[str, Any]:
-    first, *lines = text.lstrip("\0").split("\n")
-    found = _TEXT.match(first)
-    if not found or not _HEADER.match(first):
-        first, *lines = text.split("\n")  # with its NULs
-        return {"message": first.rstrip("\r"), "lines": tuple(line.rstrip("\r") for line in lines)}
-    parts = found.groupdict(default="")
-    return {
-        "time": parse_time(parts["time"]),
-        "level": parts["level"],
-        "logger": parts["logger"],
-        "request_id": "" if parts["request_id"] == "-" else parts["request_id"],
-        "message": parts["message"].rstrip("\r"),
-        "lines": tuple(line.rstrip("\r") for line in lines),
-    }
-
-
-def _parse_json(text: str) -> dict[str, Any]:
-    first, *lines = text.lstrip("\0").split("\n")
-    try:
-        fields = json.loads(first)
-    except (ValueError, RecursionError):  # cut off, or made to explode
-        found = _JSON_START.match(first)
-        parts = found.groupdict(default="") if found else {"time": ""}
-        return {**parts, "time": parse_time(parts["time"]), "message": first, "lines": tuple(lines)}
-    time, level, logger, message, request_id = (
-        _plain(fields.pop(name, "")) for name in ("timestamp", "level", "logger", "message", "request_id")
-    )
-    trace = _plain(fields.get("exception.stacktrace", ""))
-    return {
-        "time": parse_time(time),
-        "level": level,
-        "logger": logger,
-        "request_id": "" if request_id == "-" else request_id,
-        "message": message,
-        "lines": (*trace.split("\n"), *lines) if trace else tuple(lines),
-        "fields": fields,
-    }
-
-
-def _plain(value: Any) -> str:
-    """Return a JSON value as text that can be encoded: half of a surrogate pair cannot."""
-    return ("" if value is None else str(value)).encode("utf-8", "backslashreplace").decode()
+    return Record(log=log, cursor=cursor, size=len(data) if size is None else size, raw=text, **parse_record(text))

@@ -53,6 +53,25 @@ def write(path: Path, message: str) -> None:
     handler.close()
 
 
+def test_what_an_option_would_not_change_is_refused(logs: Logs) -> None:
+    """Whoever types it believes that it was heeded: clear --since 2h removes more than that."""
+    for arguments in (
+        ("list", "--json"), ("stats", "--json"), ("list", "--level", "ERROR"), ("stats", "-n", "3"),
+        ("clear", "--json"), ("--older-than", "3d"), ("--delete",), ("clear", "--older-than", "3d", "--since", "2h"),
+    ):  # fmt: skip
+        with pytest.raises(CommandError, match=r"^--[a-z-]+ is for [a-z ]+; leave it out of [a-z]+\.$"):
+            logs(*arguments)
+
+
+def test_no_field_is_lost_in_json(logs: Logs, path: Path) -> None:
+    """A field that is named as one of the command's own is one of the record's nevertheless."""
+    path.parent.mkdir()
+    record = {"timestamp": "2026-11-24T05:00:00.000Z", "level": "INFO", "logger": "a", "message": "m"}
+    path.write_text(json.dumps(record | {"lines": 12, "log": "audit"}) + "\n", encoding="utf-8")
+    found = json.loads(logs("--json"))
+    assert (found["extra.lines"], found["extra.log"], found["log"]) == (12, "audit", "django")
+
+
 def test_the_command_shows_what_the_project_logged(manage: Manage) -> None:
     """A log that cannot be looked at is of no use."""
     code = "import logging; logging.getLogger('shop').error('grüße')"

@@ -6,8 +6,8 @@ import logging
 import re
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum
@@ -23,8 +23,9 @@ from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import path
 from django.views.decorators.debug import sensitive_variables
 
+from applog import secret_names, secret_text
 from applog.formatters import JsonFormatter, TextFormatter
-from applog.secret_words import own_words
+from applog.secret_names import own_words
 
 logger = logging.getLogger("shop")
 PATTERN = re.compile(
@@ -498,6 +499,14 @@ class Login:
     password: str
 
 
+@dataclass
+class Repr:
+    """Somebody's, too."""
+
+    name: str
+    digits: str = field(repr=False)
+
+
 HIDDEN = "s3cret-Value"
 CONTAINERS = [
     deque([{"password": HIDDEN}]), {"password": HIDDEN}.items(), {Key.SECRET: HIDDEN}, {("user", "password"): HIDDEN},
@@ -506,6 +515,7 @@ CONTAINERS = [
     [["cookie", HIDDEN]], ["mysql", "--password", HIDDEN], {"name": "password", "value": HIDDEN},
     {"HTTP_REFERER": f"https://x/?code={HIDDEN}"}, {"Referer": f"https://x/?{HIDDEN}"}, {"QUERY_STRING": f"a={HIDDEN}"},
     {"query_string": f"a={HIDDEN}".encode()}, {"DATABASE_URL": f"postgres://ann:{HIDDEN}@db/x"},
+    [["X-Api-Key", HIDDEN], None], {"meta": {"RAW_URI": f"/cb/?code={HIDDEN}"}}, Repr("ann", HIDDEN),
     {"certificate": HIDDEN, "cvv": HIDDEN, "ssn": HIDDEN, "salt": HIDDEN, "authn": HIDDEN, "api": HIDDEN},
     ValueError({"password": HIDDEN}), {"a": f"token={HIDDEN}"}, {"body": f'{{"password": "{HIDDEN}"}}'.encode()},
 ]  # fmt: skip
@@ -522,12 +532,18 @@ def test_secrets_stay_out_of_every_container(log: Log, value: Any) -> None:
 
 
 TEXTS = [
-    "postgresql://app:§@db:5432/x", "postgis://app:a@b/§@h/x", "redis://:§@h", "Authorization: Bearer §",
-    "authorization: Basic §", "X-Api-Key: §", '{"password": "§", "a": 1}', "{'a': \"{'password': '§'}\"}",
-    "user=a&password=§", "--password=§", "mysql --password §", "['mysql', '--password', '§']", "['--password=§']",
-    "Login(name='ann', password='§')", "Login(password=b'§')", "GET /x/?a=1&token=§", "/x?key=§", 'token: "§"',
-    '{\\"password\\": \\"§\\"}', "DB_PASSWORD=§", "-----BEGIN PRIVATE KEY-----\n§\n-----END PRIVATE KEY-----",
-    "-----BEGIN RSA PRIVATE KEY-----\n§", "'passwords': ['§', '§']", "api_key = §",
+    "postgresql://app:§@db:5432/x", "postgis://app:a@b/§@h/x", "redis://:§@h", "redis://:12345/§@h",
+    "smtp://ann@example.com:§@mail.host:25", "postgres://app@srv:§'x@srv.example.com/x",
+    "Authorization: Bearer §", "authorization: Basic §", "Authorization: ApiKey §", "Proxy-Authorization: Negotiate §",
+    "Authorization: AWS4-HMAC-SHA256 Credential=a, Signature=§", "Cookie: theme=x; remember_me=§", "X-Api-Key: §",
+    "['-H', 'Authorization: ApiKey §', 'x']",
+    '{"password": "§", "a": 1}', '{"password":  "§"}', "{'a': \"{'password': '§'}\"}", '{\\"password\\": \\"§\\"}',
+    "{'password': {'a': {'b': 'c'}, 'd': '§'}}", "'passwords': ['§', '§']", "{'token': UUID('§')}",
+    "user=a&password=§", "user[password]=§", "d['password'] = '§'", "DB_PASSWORD=§", "DB_PASSWORD: §", "api_key: §",
+    "--password=§", "mysql --password §", "['mysql', '--password', '§']", "['--password=§']", '--password "right §"',
+    "['mysql', '--password', 'a,§']", "Login(name='ann', password='§')", "Login(password=b'§')", "Login(key='§')",
+    "creds=Login(a='§')", "GET /x/?a=1&token=§", "/x?key=§", 'token: "§"', "api_key = §",
+    "-----BEGIN PRIVATE KEY-----\n§\n-----END PRIVATE KEY-----", "-----BEGIN RSA PRIVATE KEY-----\n§",
 ]  # fmt: skip
 
 
@@ -550,6 +566,8 @@ def test_secrets_stay_out_of_text(log: Log, text: str) -> None:
     [
         "sort key=name", "order=17 total=3", "max_tokens=512", "Invalid token: it has expired", "has_password=True",
         "password=None", "secretary=ann", "https://host:8000/@ann", "10:30:00", "sorted(rows, key=len)",
+        "token_type=bearer", "pass-through: enabled", "key-value: store", "docker://nginx:1.25@sha256:abc",
+        "http://[::1]:8000/x@y", "=x and the password ", "if token == 'x'", "encryption=on", "-" * 3000,
     ],
 )  # fmt: skip
 def test_text_that_only_sounds_like_a_secret_is_kept(log: Log, text: str) -> None:
@@ -558,14 +576,62 @@ def test_text_that_only_sounds_like_a_secret_is_kept(log: Log, text: str) -> Non
     assert log.getvalue().endswith(f"] {text}\n")
 
 
+def test_looking_for_secrets_changes_nothing(log: Log) -> None:
+    """A page of a paginator would query the database, and a buffer of a file would take seconds."""
+
+    class Rows(Sequence[int]):
+        def __len__(self) -> int:  # noqa: PLE0303
+            pytest.fail("counted")
+
+        def __getitem__(self, _: Any) -> Any:
+            pytest.fail("read")
+
+        def __repr__(self) -> str:
+            return "rows"
+
+    logger.info("%s %s", Rows(), 1, extra={"given": Rows(), "buffer": memoryview(bytes(5_000_000))})
+    assert "rows 1" in log.getvalue()
+
+
+def test_what_another_formatter_has_made_of_an_exception_is_not_used(log: Log) -> None:
+    """It has the secrets that ours leaves out."""
+    error = ValueError(f"password={HIDDEN}")
+    values = {"name": "shop", "msg": "failed", "exc_info": (ValueError, error, None)}
+    record = logging.makeLogRecord(values)
+    assert HIDDEN in logging.Formatter().format(record)
+    handed_on = logging.makeLogRecord(vars(record) | {"exc_info": None})  # as by a QueueHandler
+    for formatter in (TextFormatter(), JsonFormatter()):
+        for each in (record, handed_on):
+            line = formatter.format(each)
+            assert HIDDEN not in line
+            assert "ValueError" in line
+
+
+def test_a_note_that_fails_costs_no_record(log: Log) -> None:
+    """The record is what is left of the error."""
+
+    class Failing:
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    error = ValueError("x")
+    error.__notes__ = [Failing()]  # type: ignore[list-item]
+    logger.error("failed", exc_info=error)
+    assert "ValueError: x" in log.getvalue()
+
+
 def test_an_owner_adds_words_of_secrets(log: Log, settings: Any) -> None:
     """Only the owner knows what is secret in their trade; editing the list would conflict with each update."""
-    settings.LOG_REDACT = ["badgeNumber"]
-    own_words.cache_clear()
+    settings.LOG_REDACT = ["badgeNumber", "bank code", "key"]
+    caches = (own_words, secret_names._names_secret, secret_text._secret_at_end)
+    for cached in caches:
+        cached.cache_clear()
     try:
-        logger.info("%s badge_number=%s", {"staff_badge_number": HIDDEN}, HIDDEN)
+        logger.info("%s badge_number=%s", {"staff_badge_number": HIDDEN, "bank_code": HIDDEN}, HIDDEN)
+        logger.info("key=%s", HIDDEN)
     finally:
-        own_words.cache_clear()
+        for cached in caches:
+            cached.cache_clear()
     assert HIDDEN not in log.getvalue()
 
 

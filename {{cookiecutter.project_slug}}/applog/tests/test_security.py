@@ -24,7 +24,7 @@ from applog import flood
 from applog.checks import check_handlers
 from applog.filters import SecurityFilter
 from applog.formatters import JsonFormatter, TextFormatter
-from applog.security import describe, security_event, system_user
+from applog.security import REFUSALS, describe, security_event, system_user
 
 Events = Callable[[], list[str]]
 PASSWORD = "correct horse 1"  # noqa: S105  nobody's
@@ -215,6 +215,11 @@ def test_a_day_of_refusals_leaves_room_for_the_rest(monkeypatch: pytest.MonkeyPa
     now = [1000.0]
     monkeypatch.setattr("applog.flood.time.monotonic", lambda: now[0])
     limit = flood.RefusalLimit()
+    # What the worst record of a refusal takes, times four processes, is less than the ten old files of 10 MiB.
+    request = RequestFactory().get("/" + "\U0001f600" * 2000, headers={"X-Request-ID": "x" * 128})
+    values = {"name": "django.security.DisallowedHost", "msg": "\U0001f600" * 8000, "request": request}
+    sizes = [len(made().format(logging.makeLogRecord(values)).encode()) for made in (TextFormatter, JsonFormatter)]
+    assert max(sizes) * flood.SINGLY_A_DAY * len(REFUSALS) * 4 < 11 * 10 * 1024 * 1024 / 2
     recorded = 0
     for _ in range(60 * 24):
         recorded += sum(not limit.is_over("authz_fail", f"192.0.2.{number % 20}") for number in range(200))

@@ -18,6 +18,12 @@ from applog.reading.search import SlowPatternError
 from applog.text import TIME_FORMATS, now, parse_age, parse_time, printable, show_size, show_time
 
 ACTIONS = "show", "list", "stats", "clear"
+# Which of them an option is for.
+OPTIONS = {
+    ("level", "grep", "regex", "logger", "request", "since", "until"): ("show", "stats"),
+    ("lines", "follow", "json"): ("show",),
+    ("older_than", "delete", "no_input"): ("clear",),
+}
 INTERRUPTED = 130  # the exit status of a program that Ctrl+C has ended
 
 HELP = """Look at the project's log files, rotated ones included.
@@ -86,6 +92,7 @@ class Command(BaseCommand):
             self.style = no_style()
         what = list(options["what"])
         action = what.pop(0) if what and what[0] in ACTIONS else "show"
+        self.check_options(action, options)
         try:
             self.act(action, self.choose(what), options)
             self.stdout.flush()
@@ -100,6 +107,14 @@ class Command(BaseCommand):
                 raise CommandError(str(error)) from error
             # Otherwise Python raises the error again when it flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def check_options(self, action: str, options: dict[str, Any]) -> None:
+        """Refuse options that would do nothing. Raises CommandError."""
+        for names, actions in OPTIONS.items():
+            for name in names:
+                if options[name] not in {None, False, ""} and action not in actions:
+                    option = f"--{name.replace('_', '-')}"
+                    raise CommandError(f"{option} is for {' and '.join(actions)}; leave it out of {action}.")
 
     def act(self, action: str, logs: list[ProjectLog], options: dict[str, Any]) -> None:
         """Run one of ACTIONS."""
@@ -148,7 +163,7 @@ class Command(BaseCommand):
             found = log.files()
             width = max((len(file.path.name) for file in found), default=0)
             for file in found:
-                first, last = log.limits(file)
+                first, last = log.first_time(file), log.last_time(file)
                 times = f"{show_time(first)} - {show_time(last)}" if first and last else "no record with a time"
                 line = f"  {file.path.name:<{width}}  {show_size(file.size):>9}  {times}"
                 if log.max_bytes and file is found[-1]:

@@ -9,6 +9,13 @@
     let token = status?.dataset.token;
     let found = 0;
 
+    // Above the records on a narrow screen, where open filters would push them out of sight.
+    if (matchMedia('(max-width: 1023px)').matches) {
+        document.querySelectorAll('#changelist-filter details').forEach(filter => {
+            filter.open = false;
+        });
+    }
+
     const say = text => {
         if (status.textContent !== text) {
             status.textContent = text;

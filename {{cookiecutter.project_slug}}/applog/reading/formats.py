@@ -1,0 +1,141 @@
+"""The formats of records that are read: this log's own, and what other formatters write.
+
+- 2026-11-24T05:37:47.123+01:00 INFO shop [3f2c] message: here; with any fraction or zone, with or without an id
+- 2026-11-24 05:37:47,123 - shop - INFO - message: in the standard library's documentation
+- INFO 2026-11-24 05:37:47,123 views 12 140 message: "verbose" in Django's documentation
+- INFO:shop:message: logging.basicConfig
+- [2026-11-24 05:37:47 +0000] [12] [INFO] message: gunicorn
+- [24/Nov/2026 05:37:47] "GET / HTTP/1.1" 200 5: runserver
+- 2026-11-24 05:37:47.123456 | INFO     | shop:f:1 - message: loguru
+- 2026-11-24T05:37:47Z [info     ] message: structlog
+- a JSON object with the keys of this log, python-json-logger, structlog, ECS or Google Cloud, in any order
+"""
+
+import json
+import re
+from datetime import datetime
+from typing import Any
+
+_TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
+_ZONE = r"(?:Z| ?[+-]\d\d:?\d\d)"
+_LEVEL = r"(?:DEBUG|INFO|WARN(?:ING)?|ERROR|CRITICAL|FATAL)"
+_DAY = r"\d\d/[A-Z][a-z]{2}/\d{4} \d\d:\d\d:\d\d"
+_JSON_NAMES = {
+    "time": ("timestamp", "asctime", "@timestamp", "time", "ts"),
+    "level": ("level", "levelname", "log.level", "severity"),
+    "logger": ("logger", "name", "log.logger"),
+    "message": ("message", "msg", "event"),
+    "request_id": ("request_id",),
+}
+_NAMED = [name for names in _JSON_NAMES.values() for name in names]
+_KEYS = "|".join(map(re.escape, _NAMED))
+
+# What begins a record. A crash, and logrotate's copytruncate, leave NULs before it; Notepad a byte order mark.
+HEADER = (
+    r"(?:\x00|\xef\xbb\xbf)*"
+    rf"(?:{_TIME}(?:{_ZONE}? [A-Z]|{_ZONE} [^\s]| - | \||{_ZONE}? \[[a-z])"
+    rf"|{_LEVEL}(?: {_TIME} |:[\w.]+:)"
+    rf"|\[(?:{_TIME} [+-]\d{{4}}\] \[\d|{_DAY}\])"
+    rf'|\{{ ?"(?:{_KEYS}|pathname|lineno|process|thread|module|filename|taskName|service)[".])'
+).encode("latin-1")
+_HEADER = re.compile(HEADER.decode("latin-1").replace("\xef\xbb\xbf", "\ufeff"))
+
+_FORMATS = [
+    re.compile(pattern, re.DOTALL)
+    for pattern in (
+        rf"(?P<time>{_TIME}{_ZONE}?) (?P<level>[^\s\[|-]\S*) +(?P<logger>\S+)"
+        r"(?: \[(?P<request_id>[^\]\s]+)\])? ?(?P<message>.*)",
+        rf"(?P<time>{_TIME}{_ZONE}?) - (?P<logger>\S+) - (?P<level>[A-Z]+) - (?P<message>.*)",
+        rf"(?P<level>{_LEVEL}) (?P<time>{_TIME}) (?P<logger>\S+) (?:\d+ \d+ )?(?P<message>.*)",
+        rf"(?P<level>{_LEVEL}):(?P<logger>[\w.]+):(?P<message>.*)",
+        rf"\[(?P<time>{_TIME} [+-]\d{{4}})\] \[\d+\] \[(?P<level>[A-Z]+)\] (?P<message>.*)",
+        rf"\[(?P<time>{_DAY})\] (?P<message>.*)",
+        rf"(?P<time>{_TIME}) \| (?P<level>\w+) *\| (?P<logger>[^\s:]+)\S* - (?P<message>.*)",
+        rf"(?P<time>{_TIME}{_ZONE}?) \[(?P<level>[a-z]+) *\] (?P<message>.*)",
+    )
+]
+# The beginning of a JSON record, for one that is cut off.
+_JSON_START = re.compile(
+    r'\{"timestamp": ?"(?P<time>[^"]*)"(?:, ?"level": ?"(?P<level>[^"]*)")?(?:, ?"logger": ?"(?P<logger>[^"]*)")?'
+)
+_STATUS = re.compile(r'" ([1-5])\d\d ')  # of a request, in runserver's record
+_OF_STATUS = {"INFO": "] ", "WARNING": '" 4', "ERROR": '" 5'}  # what a status of such a level stands behind
+_SAME = {"WARN": "WARNING", "FATAL": "CRITICAL"}
+
+
+def parse_time(text: str) -> datetime | None:
+    """Return the aware time of `text` in ISO 8601 (local time if it has no offset), or None if it is not a time."""
+    try:
+        if text[2:3] == "/":
+            return datetime.strptime(text, "%d/%b/%Y %H:%M:%S").astimezone()
+        time = datetime.fromisoformat(text.replace(" +", "+").replace(" -", "-"))
+        return time if time.tzinfo else time.astimezone()
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def parse_record(text: str) -> dict[str, Any]:
+    """Return the fields of `applog.reading.record.Record` that `text` has."""
+    start = text.lstrip("\0\ufeff")
+    return _parse_json(start) if start.startswith(("{", '{ "')) else _parse_text(text)
+
+
+def level_forms(name: str) -> tuple[str, ...]:
+    """Return how the level `name` is written in a record, in one of the formats; perhaps in others' messages, too."""
+    forms = f"{name} ", f"{name}:", f"{name}]", f'"{name}"', f"[{name.lower()}", f'"{name.lower()}"'
+    return (*forms, _OF_STATUS[name]) if name in _OF_STATUS else forms
+
+
+def _parse_text(text: str) -> dict[str, Any]:
+    first, *lines = text.lstrip("\0\ufeff").split("\n")
+    is_known = _HEADER.match(first) and first[0] != "{"
+    found = next(filter(None, (pattern.match(first) for pattern in _FORMATS)), None) if is_known else None
+    if not found:
+        first, *lines = text.split("\n")  # with its NULs
+        return {"message": first.rstrip("\r"), "lines": tuple(line.rstrip("\r") for line in lines)}
+    parts = {"level": "", "logger": "", "request_id": "", "time": "", **found.groupdict(default="")}
+    level = parts["level"].upper() if parts["level"].isalpha() else parts["level"]
+    if "/" in parts["time"]:
+        status = _STATUS.search(first)
+        level = {"4": "WARNING", "5": "ERROR"}.get(status[1] if status else "", "INFO")
+    return {
+        "time": parse_time(parts["time"]),
+        "level": _SAME.get(level, level),
+        "logger": parts["logger"],
+        "request_id": "" if parts["request_id"] == "-" else parts["request_id"],
+        "message": parts["message"].rstrip("\r"),
+        "lines": tuple(line.rstrip("\r") for line in lines),
+    }
+
+
+def _parse_json(text: str) -> dict[str, Any]:
+    first, *lines = text.split("\n")
+    try:
+        fields = json.loads(first)
+        if not isinstance(fields, dict) or not any(name in fields for name in _NAMED):
+            return _parse_text(text)
+    except (ValueError, RecursionError):  # cut off, or made to explode
+        found = _JSON_START.match(first)
+        parts = found.groupdict(default="") if found else {"time": ""}
+        return {**parts, "time": parse_time(parts["time"]), "message": first, "lines": tuple(lines)}
+    given = {key: _plain(_take(fields, names)) for key, names in _JSON_NAMES.items()}
+    trace = _plain(fields.get("exception.stacktrace") or fields.get("exc_info", ""))
+    level = given["level"].upper()
+    return {
+        **given,
+        "time": parse_time(given["time"]),
+        "level": _SAME.get(level, level),
+        "request_id": "" if given["request_id"] == "-" else given["request_id"],
+        "lines": (*trace.split("\n"), *lines) if trace else tuple(lines),
+        "fields": fields,
+    }
+
+
+def _take(fields: dict[str, Any], names: tuple[str, ...]) -> Any:
+    """Return the field with the first of `names` that there is, and remove it from the others."""
+    return fields.pop(next((name for name in names if name in fields), ""), "")
+
+
+def _plain(value: Any) -> str:
+    """Return a JSON value as text that can be encoded: half of a surrogate pair cannot."""
+    return ("" if value is None else str(value)).encode("utf-8", "backslashreplace").decode()
