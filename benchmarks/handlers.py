@@ -11,6 +11,7 @@ handlers.svg. Without concurrent-log-handler and loguru their rows are left out.
 
 import argparse
 import array
+import datetime as dt
 import importlib.util
 import itertools
 import json
@@ -55,6 +56,7 @@ def size(limit):
 
 
 TIMED = {"when": "S", "backupCount": 2000, "encoding": "utf-8"}
+CEILING = 1 << 30  # bytes of all files together
 # name: (how it rotates, what makes the handler of a path and a limit in bytes)
 CONTENDERS = {
     RAW: (None, None),
@@ -65,7 +67,7 @@ CONTENDERS = {
     ),
     "applog SharedRotatingFileHandler": (
         "size",
-        lambda path, limit: applog("SharedRotatingFileHandler")(path, **size(limit)),
+        lambda path, limit: applog("SharedRotatingFileHandler")(path, totalBytes=CEILING, **size(limit)),
     ),
     "logging RotatingFileHandler": (
         "size",
@@ -78,7 +80,7 @@ CONTENDERS = {
     "loguru, size": ("size", "loguru"),
     "applog SharedTimedRotatingFileHandler": (
         "time",
-        lambda path, _: applog("SharedTimedRotatingFileHandler")(path, **TIMED),
+        lambda path, limit: applog("SharedTimedRotatingFileHandler")(path, maxBytes=limit, totalBytes=CEILING, **TIMED),
     ),
     "logging TimedRotatingFileHandler": (
         "time",
@@ -90,6 +92,7 @@ CONTENDERS = {
     ),
     "loguru, time": ("time", "loguru"),
 }
+ROTATING = ("SharedRotatingFileHandler", "SharedTimedRotatingFileHandler")
 MODULES = {"concurrent": "concurrent_log_handler", "loguru": "loguru"}
 
 
@@ -245,21 +248,36 @@ def measure_safety(names, records, seconds):
     return found
 
 
-def stall(chain):
-    """Return the median time in ms of one rotation of a full chain of `chain` files."""
+def stall(name, count):
+    """Return how long one rotation takes in milliseconds, at the median, where there are `count` rotated files."""
+    options = {"maxBytes": 1 << 20, "totalBytes": CEILING, "backupCount": count}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.log"
-        handler = applog("SharedRotatingFileHandler")(path, maxBytes=1000, backupCount=chain)
-        for number in range(1, chain + 1):
-            path.with_name(f"bench.log.{number}").write_text("x")
+        if "Timed" in name:
+            options |= {"when": "midnight", "utc": True}
+            begin = dt.datetime.now(dt.UTC) - dt.timedelta(days=count + 60)
+            suffixes = [f"{begin + dt.timedelta(days=number):%Y-%m-%d}" for number in range(count)]
+        else:
+            suffixes = range(1, count + 1)
+        for suffix in suffixes:
+            path.with_name(f"{path.name}.{suffix}").write_text("x", encoding="utf-8")
+        handler = applog(name)(path, **options)
         times = []
-        for _ in range(50):
-            handler.handle(logging.makeLogRecord({"msg": "x" * 500}))
+        for number in range(50):
+            made = time.time() - (50 - number) * 86400
+            handler.handle(logging.makeLogRecord({"msg": "x" * 500, "created": made}))
             begin = time.perf_counter()
             handler.doRollover()
             times.append((time.perf_counter() - begin) * 1000)
         handler.close()
     return statistics.median(times)
+
+
+def rotations():
+    """Return the sentence about how long rotations take."""
+    took = {name: " / ".join(f"{stall(name, count):.1f}" for count in (90, 1000)) for name in ROTATING}
+    times = ", ".join(f"{values} ms ({name})" for name, values in took.items())
+    return f"One rotation where there are 90 / 1,000 old files, at the median: {times}."
 
 
 def table(names, figures, safety):
@@ -327,10 +345,14 @@ def main():
     parser.add_argument("--seconds", type=float, default=6, help="of the safety runs by time")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent)
     parser.add_argument("--only", default="", help="handlers whose name contains this, and the base")
+    parser.add_argument("--rotations", action="store_true", help="only how long a rotation takes")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         work(json.loads(options.worker))
+        return
+    if options.rotations:
+        print(rotations())
         return
     names = [name for name in CONTENDERS if installed(name) and (options.only in name or name in (BASELINE, RAW))]
     begin = time.monotonic()
@@ -339,10 +361,9 @@ def main():
     progress("")
     print(file=sys.stderr)
     machine = f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores"
-    chain = f"One rotation of a full chain of 90 files: {stall(90):.2f} ms (median)."
     text = (
         f"{machine}; medians of {options.rounds} rounds, {options.records:,} lines of {LINE_BYTES} "
-        f"bytes for each process.\n\n{table(names, figures, safety)}\n\n{chain}\n"
+        f"bytes for each process.\n\n{table(names, figures, safety)}\n\n{rotations()}\n"
     )
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "handlers.md").write_text(text, encoding="utf-8")

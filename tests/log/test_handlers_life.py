@@ -77,7 +77,8 @@ def test_a_namer_that_logs(log, make, by_hand):
 def test_a_record_is_one_system_call(log, kind, tmp_path):
     """Without this, the log costs the time that it was made to save."""
     trace = tmp_path / "trace"
-    options = {"maxBytes": 10 << 20, "backupCount": 5} if kind == "Size" else {"when": "midnight"}
+    options = {"maxBytes": 10 << 20, "totalBytes": 1 << 30, "backupCount": 5}
+    options |= {"when": "midnight"} if kind == "Time" else {}
     storm = Storm(kind, log, ["strace", "-f", "-o", str(trace), sys.executable], options=options, records=5000)
     storm.start()
     storm.wait()

@@ -11,6 +11,7 @@ import handler_scenes as scenes
 import pytest
 from handler_support import (
     KINDS,
+    ProcessLock,
     assert_each_once,
     handlers,
     needs_root,
@@ -117,7 +118,7 @@ def test_a_character_that_the_encoding_lacks(log, kind):
 
 def test_a_lock_whose_file_cannot_be_seen_is_not_kept(log, monkeypatch):
     """Without this, a moment without rights leaves the lock taken, and nobody rotates until a restart."""
-    unlucky, other = handlers.os_files.ProcessLock(str(log)), handlers.os_files.ProcessLock(str(log))
+    unlucky, other = ProcessLock(str(log)), ProcessLock(str(log))
     lock_file, stat = str(log.with_name(f".{log.name}.lock")), os.stat
 
     def refuse(path, *args, **kwargs):
@@ -141,7 +142,7 @@ def test_a_process_without_the_lock_leaves_the_period_alone(log, make):
     first = make("SharedTimedRotatingFileHandler", log, when="midnight", utc=True)
     first.emit(record(20_000 * day + 100))
     note = log.with_name(f".{log.name}.lock")
-    lock = handlers.os_files.ProcessLock(str(log))
+    lock = ProcessLock(str(log))
     lock.acquire(0)
     noted = note.read_bytes()
     lock.write_note(b"")  # as in the middle of write_note
@@ -172,7 +173,7 @@ def test_a_held_rotation_is_reported_after_a_while_only(log, make, monkeypatch, 
         handler.emit(record(message="x" * 90))
         with monkeypatch.context() as patch:
             patch.setattr(handlers.os_files, "rename", be_held)
-            handler._retry_at = 0  # noqa: SLF001
+            handler._process_lock.retry_at = 0  # noqa: SLF001
             handler.emit(record(message="y" * 90))
         other.emit(record(message="z" * 90))
         handler._close_window()  # noqa: SLF001  as if half a second had passed

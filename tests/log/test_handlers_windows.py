@@ -47,7 +47,7 @@ def test_four_processes_rotate_while_a_fifth_holds_the_file_idle(log, kind, full
         options = {"maxBytes": 4000, "backupCount": 900}
         storm = Storm(kind, log, PYTHON, options=options, records=1250 if full else 400)
     else:
-        options = {"when": "s", "backupCount": 900}
+        options = {"when": "s", "maxBytes": 30_000, "totalBytes": 1 << 30, "backupCount": 900, "compress": full}
         storm = Storm(kind, log, PYTHON, options=options, seconds=8 if full else 5)
     idle = start(scenes.hold_idle, json.dumps(storm.job))
     storm.start(4)

@@ -55,6 +55,12 @@ def test_what_is_queued_is_written_on_sigterm(log, python):
         assert_each_once(log, range(scenes.RECORDS))
 
 
+def test_a_server_that_brings_its_own_queue(log, python):
+    """Without this, `gunicorn -k gevent --preload` hangs at its first request: a thread stops all greenlets."""
+    assert play(scenes.patch_and_write, log, python) == ("", "")
+    assert_each_once(log, range(scenes.RECORDS))
+
+
 def test_a_disk_that_is_late_costs_nothing(log, python):
     """Without this, a fork while the disk stalls loses what is logged from then on."""
     _, errors = play(scenes.write_on_while_the_disk_is_late, log, python)

@@ -171,7 +171,7 @@ def count_descriptors(log, kind):
         return len(list(DESCRIPTORS.iterdir()))
 
     handler = start(log, kind)
-    handler.maxBytes, handler.backupCount = 300, 5
+    handler.maxBytes, handler.backupCount, handler.totalBytes = 300, 5, 1800
     write(0, 50)
     before = count()
     write(0, 3000)

@@ -1,5 +1,6 @@
 """What the tests of the handlers share."""
 
+import importlib
 import logging
 import os
 import subprocess
@@ -18,6 +19,9 @@ FORKS = pytest.mark.parametrize(
 # Each storm has a small size, for every change, and a full one, which `-m storm` runs.
 SIZES = pytest.mark.parametrize("full", [False, pytest.param(True, marks=pytest.mark.storm)], ids=["small", "full"])
 handlers = storm.load_handlers()
+compression = importlib.import_module("applog.rotation.compression")
+ProcessLock = importlib.import_module("applog.rotation.process_lock").ProcessLock
+RotatedLog = importlib.import_module("applog.reading.log").RotatedLog
 
 
 def record(created=None, message="hello"):

@@ -5,11 +5,11 @@ The standard library only, so that any Python on any system can run it.
 
 import atexit
 import contextvars
-import io
 import logging
 import logging.config
 import multiprocessing
 import os
+import queue
 import signal
 import sys
 import threading
@@ -36,7 +36,7 @@ class RequestId(logging.Filter):
         return True
 
 
-class SlowFile(io.FileIO):
+class SlowFile(os_files.OwnFile):
     """A file on a disk that takes its time for each line."""
 
     seconds = 0.0
@@ -49,10 +49,10 @@ class SlowFile(io.FileIO):
         return super().write(data)
 
 
-def open_slowly(path):
+def open_slowly(path, _like=None):
     """Open a file as `os_files.open_to_append` does, on such a disk."""
     Path(path).parent.mkdir(exist_ok=True)
-    return SlowFile(path, "ab")
+    return SlowFile(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT))
 
 
 def start(log, seconds=0.0):
@@ -88,6 +88,15 @@ def write(first, last):
     """Write the records of these numbers."""
     for number in range(first, last):
         logger.info("n%dn end", number)
+
+
+def patch_and_write(log):
+    """Let a server put its own queue in the place of the system's, as gevent does, once logging is set up."""
+    start(log)
+    queue.SimpleQueue = queue._PySimpleQueue  # noqa: SLF001
+    write(0, RECORDS)
+    [used] = {type(handler.queue) for handler in logging.getLogger().handlers}
+    assert used is queue.SimpleQueue
 
 
 def write_and_end(log):

@@ -4,6 +4,7 @@ Run as a script, this module is one writer: `storm.py '{"handler": "Size", "path
 library only, so that any Python on any system can run it.
 """
 
+import gzip
 import importlib
 import json
 import logging
@@ -42,6 +43,9 @@ def load_handlers():
 def make_handler(job):
     """Make the handler that a job describes: one of ours, or the standard library's of that name."""
     kind = job["handler"]
+    if job.get("options", {}).get("compress"):
+        load_handlers()
+        sys.modules["applog.rotation.compression"].FIRST_PAUSE = 0.1  # so that it is seen within a test's seconds
     make = getattr(load_handlers(), NAMES[kind]) if kind in NAMES else getattr(logging.handlers, kind)
     handler = make(job["path"], **job.get("options", {}))
     handler.setFormatter(logging.Formatter(job.get("format", "%(created).6f %(message)s")))
@@ -146,7 +150,8 @@ class Storm:
     def lines(self):
         """Yield each line's file, text, and match of LINE if it is whole."""
         for path in self.files():
-            for line in path.read_bytes().decode().splitlines(keepends=True):
+            content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+            for line in content.decode().splitlines(keepends=True):
                 yield path, line, LINE.fullmatch(line.removesuffix("\n")) if line.endswith("\n") else None
 
     def count(self, period=None, tolerance=0.1):
@@ -164,7 +169,10 @@ class Storm:
             if period and path != self.path:
                 created = float(match[1])
                 near = (created - tolerance, created, created + tolerance)
-                if path.name[len(self.path.name) + 1 :] not in {time.strftime(period, time.localtime(t)) for t in near}:
+                # What follows the date is the file's number in its period, and .gz.
+                if path.name[len(self.path.name) + 1 :].split(".")[0] not in {
+                    time.strftime(period, time.localtime(t)) for t in near
+                }:
                     misfiled.append((path.name, line))
         return {
             "records": len(seen),

@@ -42,9 +42,17 @@ def settings_on(bake, environment):
     return load
 
 
+REST = {"totalBytes": "4294967296", "compress": "False"}
+
+
 def test_windows_rotates_by_size(settings_on):
     """Rotation at midnight by the standard library prints errors on Windows all day."""
-    by_size = {"class": "applog.handlers.SharedRotatingFileHandler", "maxBytes": "10485760", "backupCount": "10"}
+    by_size = {
+        "class": "applog.handlers.SharedRotatingFileHandler",
+        "maxBytes": "10485760",
+        "backupCount": "10",
+        **REST,
+    }
     assert settings_on("win32") == {"is_windows": True, "file": by_size, "security_file": by_size}
 
 
@@ -52,6 +60,7 @@ def test_windows_rotates_by_size(settings_on):
 def test_unix_rotates_at_midnight(settings_on, platform):
     """Ninety days are promised, and each day has its own file."""
     at_midnight = {"class": "applog.handlers.SharedTimedRotatingFileHandler", "when": "midnight", "backupCount": "90"}
+    at_midnight |= {"maxBytes": "268435456", **REST}
     assert settings_on(platform) == {"is_windows": False, "file": at_midnight, "security_file": at_midnight}
 
 
@@ -59,7 +68,11 @@ def test_limits_come_from_the_environment(settings_on):
     """A small disk needs other limits than a large one."""
     windows = settings_on("win32", LOG_MAX_BYTES="1000", LOG_BACKUP_COUNT="3")["file"]
     assert (windows["maxBytes"], windows["backupCount"]) == ("1000", "3")
-    assert settings_on("linux", LOG_BACKUP_DAYS="7")["file"]["backupCount"] == "7"
+    linux = settings_on("linux", LOG_BACKUP_DAYS="7", LOG_MAX_BYTES="9", LOG_TOTAL_BYTES="99", LOG_COMPRESS="on")[
+        "file"
+    ]
+    found = [linux[name] for name in ("backupCount", "maxBytes", "totalBytes", "compress")]
+    assert found == ["7", "9", "99", "True"]
     assert settings_on("linux", LOG_FILES="watch")["file"] == {"class": "applog.handlers.WatchedFileHandler"}
 
 
@@ -100,6 +113,8 @@ def refusal(cookies_session, environment):
         ("LOG_LEVEL", "LOUD"),
         ("LOG_BACKUP_DAYS", "0"),
         ("LOG_MAX_BYTES", "10 MB"),
+        ("LOG_TOTAL_BYTES", "0"),
+        ("LOG_COMPRESS", "perhaps"),
         ("LOG_QUEUE", "perhaps"),
         ("SECRET_KEY", None),
         ("SECRET_KEY", ""),

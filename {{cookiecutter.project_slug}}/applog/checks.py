@@ -15,6 +15,7 @@ from django.core.checks import CheckMessage, Warning  # noqa: A004  Django's nam
 from django.utils.module_loading import import_string
 
 from applog.conf import chain_of, root_logger, used_handlers, with_targets
+from applog.rotation.process_lock import find_lock_problem
 from applog.rotation.shared_handler import SharedFileHandler
 from applog.security import LOGGERS
 from applog.setup import problem_of, with_files
@@ -44,14 +45,14 @@ def check_log_files(**_: Any) -> list[CheckMessage]:
 
 
 def check_handlers(**_: Any) -> list[CheckMessage]:
-    """Warn of handlers whose files would be served, lose records or rotate too early (applog.W002 to W004, W007)."""
+    """Warn of handlers whose files would be served, lose records or never rotate (applog.W002 to W004, W007, W009)."""
     found: list[CheckMessage] = []
     for name, options in used_handlers().items():
         try:
             cls = import_string(str(options.get("class", "logging.NullHandler")))
         except ImportError:  # logging refuses it, too
             continue
-        for check in (_served, _for_one_process, _for_unix, _other_midnight):
+        for check in (_served, _for_one_process, _for_unix, _other_midnight, _without_locks):
             if problem := check(cls, options):
                 text, hint, number = problem
                 found.append(Warning(f"The log handler {name!r} {text}.", hint=hint, id=f"applog.W{number:03}"))
@@ -141,4 +142,14 @@ def _other_midnight(cls: type, options: dict[str, Any]) -> Problem:
         if timedelta(seconds=offset) != moment.astimezone(ZoneInfo(settings.TIME_ZONE)).utcoffset():
             hint = "Leave utc out, or set TIME_ZONE to UTC. On Windows set the system's time zone, or rotate by size."
             return f"rotates at midnight in another time zone than TIME_ZONE, {settings.TIME_ZONE}", hint, 7
+    return None
+
+
+def _without_locks(cls: type, options: dict[str, Any]) -> Problem:
+    folder = Path(options.get("filename", os.devnull)).absolute().parent
+    if issubclass(cls, SharedFileHandler) and (problem := find_lock_problem(folder)):
+        hint = (
+            "Move the log files (LOGS_DIR) to a local disk, or set LOG_FILES=watch for another program to rotate them."
+        )
+        return f"cannot rotate its file: files cannot be locked in {folder} ({problem})", hint, 9
     return None

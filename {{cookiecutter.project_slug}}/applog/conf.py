@@ -9,10 +9,11 @@ from django.utils.module_loading import import_string
 
 from applog.reading.folder import LogFile
 from applog.reading.log import RotatedLog
-from applog.rotation.os_files import ProcessLock, free_name
+from applog.rotation.os_files import free_name
 from applog.rotation.periods import Periods
+from applog.rotation.process_lock import ProcessLock
 from applog.setup import in_effect
-from applog.text import now
+from applog.text import now, show_size
 
 LOCK_SECONDS = 10
 NOT_FOR_THE_CLASS = {"class", "formatter", "level", "filters", "filename"}
@@ -68,9 +69,19 @@ class ProjectLog(RotatedLog):
         return self.options.get("maxBytes") or None
 
     @property
-    def backup_count(self) -> int | None:
-        """How many rotated files are kept, or None if their number is not limited."""
-        return self.options.get("backupCount") or None
+    def kept(self) -> str:
+        """What is kept of the log, in words."""
+        unit = "old files" if "when" not in self.options else "days" if self.is_daily else "periods"
+        count, total = self.options.get("backupCount"), self.options.get("totalBytes")
+        limits = [f"{count} {unit}"] if count else []
+        limits += [f"{show_size(total)} in all"] if total else []
+        return " and at most ".join(limits) or "everything"
+
+    @property
+    def is_daily(self) -> bool:
+        """Whether the file is rotated by time, and each day."""
+        every = str(self.options.get("when", "")).upper(), self.options.get("interval", 1)
+        return every in {("MIDNIGHT", 1), ("D", 1)}
 
     @property
     def next_rotation(self) -> datetime | None:

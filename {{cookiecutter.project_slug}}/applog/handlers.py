@@ -6,75 +6,104 @@ How that works is explained in applog.rotation.shared_handler, also which parame
 import itertools
 import logging.handlers
 import os
+import re
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from logging.handlers import RotatingFileHandler, TimedRotatingFileHandler
 from typing import Any
 
 from applog.rotation import os_files
 from applog.rotation.complaints import Complaints
+from applog.rotation.compression import PACKED
 from applog.rotation.periods import Periods, find_dates
+from applog.rotation.process_lock import ProcessLock
+from applog.rotation.retention import Rotated, find_surplus
 from applog.rotation.shared_handler import SharedFileHandler
 
-LOOKS_PER_FILE = 256  # with it, four processes exceed maxBytes by less than 2 %
+NUMBER = re.compile(r"\.([1-9]\d{0,5})(?!\d)", re.ASCII)
 
 
 class SharedRotatingFileHandler(SharedFileHandler, RotatingFileHandler):
-    """`RotatingFileHandler` for several processes, with the same parameters.
+    """`RotatingFileHandler` for several processes, with the same parameters, and `totalBytes` and `compress`.
 
     A file exceeds `maxBytes` (bytes) only by what several processes write at the same moment. If `maxBytes` or
     `backupCount` is 0, the file is never rotated.
     """
 
-    def _is_due(self, status: os.stat_result, _created: float, length: int) -> bool:
-        limited = self.maxBytes > 0 and self.backupCount > 0 and status.st_size > 0
-        return limited and status.st_size + length >= self.maxBytes
+    def _limit(self) -> int:
+        return super()._limit() if self.backupCount > 0 else 0
 
-    def _open_window(self, created: float) -> None:
-        super()._open_window(created)
-        if self.maxBytes > 0 and self.backupCount > 0:
-            self._has_room(0)
+    def _path(self, period: int, _number: int = 0) -> str:
+        return self.rotation_filename(f"{self.baseFilename}.{-period}")  # so that the oldest has the smallest period
 
-    def _has_room(self, length: int) -> bool:
-        free = self.maxBytes - length - self.stream.seek(0, os.SEEK_END)
-        share = self.maxBytes // LOOKS_PER_FILE
-        self._room = max(share, free // 64)  # 64 processes may all write as much
-        return bool(free > share)
+    def _find(self, name: str) -> Iterable[tuple[int, int]]:
+        return [(-int(number), 0) for number in NUMBER.findall(name)]
 
-    def _rename(self) -> None:
+    def _rotated(self) -> list[Rotated]:
+        found = super()._rotated()
+        numbers = {-file.period for file in found}
+        # Beyond backupCount, as it may have been greater, up to a gap: what is behind it is somebody else's.
+        gap = next(number for number in itertools.count(self.backupCount + 1) if number not in numbers)
+        return [file for file in found if -file.period < gap]
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802  the standard library's name
+        """Tell whether the file is full, or would be with `record`."""
+        return self._limit() > 0 and super().shouldRollover(record)
+
+    def _rename(self, files: list[Rotated]) -> list[Rotated]:
         # Renumber up to the first gap. A process that is killed meanwhile leaves a gap for the next rotation.
-        names: list[str] = []
-        for number in range(1, max(1, self.backupCount) + 1):
-            names.append(self.rotation_filename(f"{self.baseFilename}.{number}"))
-            if not os.path.lexists(names[-1]):
-                break
-        else:
-            os_files.free_name(names[-1])
-        for i in range(len(names) - 1, 0, -1):
-            os_files.rename(names[i - 1], names[i])
-        self.rotate(self.baseFilename, names[0])
+        numbers = {-file.period for file in files}
+        gap = next(number for number in itertools.count(1) if number not in numbers)
+        renamed = []
+        for file in files:
+            if -file.period < gap:
+                path = self._path(file.period - 1) + (PACKED if file.path != self._path(file.period) else "")
+                os_files.rename(file.path, path)
+                renamed.append(Rotated(file.period - 1, 0, path))
+            else:
+                renamed.append(file)
+        self.rotate(self.baseFilename, self._path(-1))
+        return [*renamed, Rotated(-1, 0, self._path(-1))]
+
+    def _surplus(self, files: list[Rotated]) -> list[str]:
+        # Without backupCount there is a rotation by hand only, and one file is kept.
+        return super()._surplus(files) if self.backupCount > 0 else [file.path for file in files[:-1]]
 
 
 class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler):
-    """`TimedRotatingFileHandler` for several processes, with the same parameters.
+    """`TimedRotatingFileHandler` for several processes, with the same parameters, and three more.
 
     A record goes into the file of the period in which it was made, in local time or, with `utc`, in UTC. A period is
     `interval` times `when` long, counted from 1970-01-01. `D` begins at midnight, `MIDNIGHT` and `W0` to `W6` begin at
-    `atTime` (by default midnight), hours at the full hour. If `backupCount` is 0, all rotated files are kept.
+    `atTime` (by default midnight), hours at the full hour.
 
-    The period of the current file is noted in the lock's file. Where the note is missing, the modification time
-    decides, which can be wrong: a record made before midnight may be written after it.
+    Within a period the file is rotated at `maxBytes` (bytes), too; 0 means no limit. `app.log.2026-02-09` is the first
+    file of a day, then come `app.log.2026-02-09.1`, `.2` and so on. `backupCount` counts earlier periods that have
+    files, not files as in the standard library; if it is 0, all are kept. For the rest see the base class.
+
+    The period of the current file is noted in the lock's file. Where the note is missing, or of another file, the
+    modification time decides, which can be wrong: a record made before midnight may be written after it.
     """
 
-    def __init__(self, filename: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        filename: str | os.PathLike[str],
+        *args: Any,
+        maxBytes: int = 0,  # noqa: N803  RotatingFileHandler's name
+        **kwargs: Any,
+    ) -> None:
         super().__init__(filename, *args, **kwargs)
+        self.maxBytes = maxBytes
         self._periods = Periods.of(self)
-        self._period: int | None = None  # the open file's, once it was looked up
 
-    def _path(self, period: int, number: str = "") -> str:
+    def _path(self, period: int, number: int = 0) -> str:
         name = time.strftime(self.suffix, time.gmtime(period))
-        return self.rotation_filename(f"{self.baseFilename}.{name}{number}")
+        return self.rotation_filename(f"{self.baseFilename}.{name}{f'.{number}' if number else ''}")
+
+    def _find(self, name: str) -> Iterable[tuple[int, int]]:
+        return find_dates(name, self.suffix)
 
     def _open_window(self, created: float) -> None:
         super()._open_window(created)
@@ -83,61 +112,79 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
         if self._is_late(created):
             self._close_window()
 
-    def _is_due(self, status: os.stat_result, created: float, _length: int) -> bool:
-        if self._period is None and status.st_size and self._process_lock.held:
+    def _is_due(self, status: os.stat_result, created: float, length: int) -> bool:
+        if self._periods.current is None and status.st_size and self._process_lock.held:
             self._look_up_period(status)
-        return self._period is None or self._periods.find(created) > self._period
+        if self._periods.current is None or super()._is_due(status, created, length):
+            return True
+        period, current = self._periods.find(created), self._periods.current
+        # Later than now, with a second for clocks that are set: the clock was wrong when the file was begun.
+        return period > current or (period < current and self._periods.find(time.time() + 1) < current)
 
     def _is_late(self, created: float) -> bool:
         """Tell whether the file of the record's period is rotated already: the clock was set back, or a thread slow."""
-        if self._period is None or callable(self.rotator):  # a compressed file cannot be appended to
+        if self._periods.current is None or callable(self.rotator):  # a compressed file cannot be appended to
             return False
-        return self._periods.find(created) < self._period
+        return self._periods.find(created) < self._periods.current
 
     def _look_up_period(self, status: os.stat_result) -> int:
-        note = self._process_lock.read_note()
-        period = int(note) if note.isdigit() else self._periods.find(status.st_mtime)
-        return self._set_period(self._periods.begin(period))  # when `when` was another, so is the start
+        period, *inode = self._process_lock.read_note().split() or [b""]
+        if period.isdigit() and inode == [b"%d" % status.st_ino]:
+            begin = self._periods.begin(int(period))  # when `when` was another, so is the start
+        else:
+            begin = self._periods.find(status.st_mtime)
+        return self._set_period(begin, status)
 
-    def _set_period(self, period: int) -> int:
-        self._process_lock.write_note(b"%d" % period)
-        self._period = period
+    def _set_period(self, period: int, status: os.stat_result) -> int:
+        self._periods.current = period
+        self._process_lock.write_note(b"%d %d" % (period, status.st_ino))
         return period
 
-    def _reopen(self) -> None:
-        self._period = None
-        super()._reopen()
+    def _reopen(self, like: os.stat_result | None = None) -> None:
+        self._periods.current = None
+        super()._reopen(like)
 
-    def _roll(self, created: float) -> None:
-        super()._roll(created)
-        if not os.fstat(self.stream.fileno()).st_size:
-            self._set_period(self._periods.find(created))
-            for path in self.getFilesToDelete():
-                with suppress(OSError):
-                    os.remove(path)
+    def _begin(self, created: float) -> None:
+        self._set_period(self._periods.find(created), os.fstat(self.stream.fileno()))
 
-    def _rename(self) -> None:
-        period = self._look_up_period(os.stat(self.baseFilename)) if self._period is None else self._period
-        # After a rotation by hand, or by another log, the name exists: append a number.
-        paths = (self._path(period, f".{n}" if n else "") for n in itertools.count())
-        self.rotate(self.baseFilename, next(path for path in paths if not os.path.lexists(path)))
+    def _rename(self, files: list[Rotated]) -> list[Rotated]:
+        period = self._periods.current
+        if period is None:
+            period = self._look_up_period(os.stat(self.baseFilename))
+        self.rotate(self.baseFilename, self._next_path(period, self._of_period(period, files)))
+        return self._rotated()
 
-    def getFilesToDelete(self) -> list[str]:  # noqa: N802
-        """Return the paths of the rotated files beyond `backupCount`, oldest first."""
-        folder, own = os.path.dirname(self.baseFilename), set()
-        for name in os.listdir(folder) if self.backupCount > 0 else ():
-            path = os.path.join(folder, name)
-            for period, number in find_dates(name, self.suffix):
-                if self._path(period, number) == path and os.path.isfile(path):
-                    own.add((period, int(number[1:] or 0), path))
-        return [path for *_, path in sorted(own)][: max(0, len(own) - self.backupCount)]
+    def _surplus(self, files: list[Rotated]) -> list[str]:
+        today = [] if self._periods.current is None else self._of_period(self._periods.current, files)
+        return find_surplus(files, self.backupCount, self._room_for_old(), {file.period for file in today})
+
+    def _of_period(self, period: int, files: list[Rotated]) -> list[Rotated]:
+        """Return those of the rotated files that are of a period. Their names say it; a name may leave out the hour."""
+        return [
+            file for file in files if self._path(period, file.number) in (file.path, file.path.removesuffix(PACKED))
+        ]
+
+    def _next_path(self, period: int, files: list[Rotated]) -> str:
+        """Return the path of the file that comes after the others of its period."""
+        numbers = itertools.count(files[-1].number + 1 if files else 0)
+        return next(path for number in numbers if not os.path.lexists(path := self._path(period, number)))
 
     def _put(self, created: float, data: bytes) -> None:
         if self._is_late(created):
-            with suppress(OSError), os_files.open_to_append(self._path(self._periods.find(created))) as file:
+            with suppress(OSError), self._open_late(self._periods.find(created)) as file:
                 os_files.write_whole(file, data)
                 return
         super()._put(created, data)
+
+    def _open_late(self, period: int) -> os_files.OwnFile:
+        """Open the last file of an earlier period, or one after it, if it is compressed or is just being."""
+        if not self._process_lock.held:  # so that no other process takes the name
+            self._process_lock.acquire(1)
+        files = self._of_period(period, self._rotated())
+        if files and not files[-1].path.endswith(PACKED):
+            with suppress(OSError):  # on Windows, while it is being compressed
+                return os_files.open_to_append(files[-1].path)
+        return os_files.open_to_append(self._next_path(period, files))
 
 
 class WatchedFileHandler(logging.handlers.WatchedFileHandler):
@@ -152,6 +199,7 @@ class WatchedFileHandler(logging.handlers.WatchedFileHandler):
 
     def _open(self) -> Any:
         os_files.open_to_append(self.baseFilename).close()  # which makes it with the mode of logs
+        ProcessLock(self.baseFilename).clear_note()  # of the handler of LOG_FILES=rotate; this file is another one
         return super()._open()
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from applog.flood import FloodFilter
-from applog.rotation.os_files import find_problem
+from applog.rotation.complaints import find_problem
 
 FLOOD = FloodFilter()
 find_problem_once = cache(find_problem)  # one answer for the whole process, which does not set up logging again

@@ -212,7 +212,7 @@ PERMISSIONS_POLICY: dict[str, list[str]] = {
 }
 
 # Logging: every record goes to the console and to logs/django.log, security events also to logs/security.log.
-# Windows rotates by size, every other system at midnight. https://docs.djangoproject.com/en/stable/topics/logging/
+# Windows rotates by size, other systems at midnight or by size. https://docs.djangoproject.com/en/stable/topics/logging/
 
 LOGS_DIR = BASE_DIR / "logs"
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]))
@@ -228,12 +228,18 @@ for name in filter(lambda name: name.startswith("OTEL_"), dotenv):  # the SDK re
 SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="{{ cookiecutter.project_slug }}")
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0, validate=not_negative)
 
+limits = {
+    "maxBytes": env.int("LOG_MAX_BYTES", default=(10 if IS_WINDOWS else 256) * 1024**2, validate=at_least_1),
+    "totalBytes": env.int("LOG_TOTAL_BYTES", default=4 * 1024**3, validate=at_least_1),
+    "compress": env.bool("LOG_COMPRESS", default=False),
+}
 by_size = {
+    **limits,
     "class": "applog.handlers.SharedRotatingFileHandler",
-    "maxBytes": env.int("LOG_MAX_BYTES", default=10 * 1024 * 1024, validate=at_least_1),
     "backupCount": env.int("LOG_BACKUP_COUNT", default=10, validate=at_least_1),
 }
 at_midnight = {
+    **limits,
     "class": "applog.handlers.SharedTimedRotatingFileHandler",
     "when": "midnight",
     "backupCount": env.int("LOG_BACKUP_DAYS", default=90, validate=at_least_1),

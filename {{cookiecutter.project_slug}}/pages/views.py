@@ -83,8 +83,9 @@ def rotation_sentence() -> str:
     handler = _handlers().get("file")
     if handler is None:
         return "Log files are off: records go to the console."
-    if "maxBytes" in handler:
-        return f"At {filesizeformat(handler['maxBytes'])}, {handler['backupCount']} old files are kept."
+    if "maxBytes" not in handler:
+        return "By another program, such as logrotate."
+    size, total = filesizeformat(handler["maxBytes"]), filesizeformat(handler["totalBytes"])
     if "when" in handler:
-        return f"At midnight ({settings.TIME_ZONE}), {handler['backupCount']} days are kept."
-    return "By another program, such as logrotate."
+        return f"At midnight ({settings.TIME_ZONE}) or {size}, {handler['backupCount']} days and {total} are kept."
+    return f"At {size}, {handler['backupCount']} old files are kept."

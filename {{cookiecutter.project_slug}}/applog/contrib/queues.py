@@ -59,7 +59,7 @@ class FileQueueHandler(QueueHandler):
     _closed: bool
 
     def __init__(self, target: logging.FileHandler) -> None:
-        super().__init__(queue.SimpleQueue())
+        super().__init__(queue.SimpleQueue())  # until the thread starts, which gets another one
         self.target, self.listener = target, None
         self._finalizer: Any = None
         self._ending: list[_Listener] = []  # threads that still write what was queued
@@ -92,6 +92,9 @@ class FileQueueHandler(QueueHandler):
 
     def _has_thread(self) -> bool:
         if not self.listener:
+            # Not earlier: gevent and eventlet put their own class in its place, and a thread that waits for one of the
+            # system's would stop all of theirs. gunicorn lets them do so after the fork, with `preload_app`.
+            self.queue = queue.SimpleQueue()
             listener = _Listener(self.queue, self.target)
             try:
                 listener.start()
@@ -110,7 +113,7 @@ class FileQueueHandler(QueueHandler):
                 # Do this first, as a signal handler may call this method while it waits. The next thread gets its own
                 # queue, from which a thread that is late cannot take records.
                 self._ending.append(self.listener)
-                self.listener, self.queue = None, queue.SimpleQueue()
+                self.listener = None
             late = [listener for listener in self._ending if not (listener.is_current_thread() or listener.drain())]
             self._ending = [listener for listener in self._ending if listener in late or listener.is_current_thread()]
             if late:
@@ -119,7 +122,7 @@ class FileQueueHandler(QueueHandler):
 
     def forget(self) -> None:
         """Start again in a forked child: threads, and perhaps the owner of the queue's lock, are in the parent only."""
-        self.queue, self.listener, self._ending = queue.SimpleQueue(), None, []
+        self.listener, self._ending = None, []
         self._finalizer = None  # multiprocessing clears its own in a child
 
     def flush(self) -> None:

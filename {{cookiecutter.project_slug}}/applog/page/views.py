@@ -139,18 +139,17 @@ def describe_log(log: ProjectLog) -> dict[str, Any]:
     """Return what the page says about a log's files."""
     files = log.files()[::-1]
     current = next((file.size for file in files if file.path == log.path), 0)
+    due = []
+    if moment := log.next_rotation:
+        due.append(show_time(moment) if moment > now() else "with the next record")
     if log.max_bytes:
-        rotation = f"at {show_size(log.max_bytes)}, {current / log.max_bytes:.0%} reached"
-    elif moment := log.next_rotation:
-        rotation = show_time(moment) if moment > now() else "with the next record"
-    else:
-        rotation = "by another program, if at all"
+        due.append(f"at {show_size(log.max_bytes)}, {current / log.max_bytes:.0%} reached")
     return {
         "name": log.path.name,
         "files": [(file.path.name, show_size(file.size), show_time(file.modified)) for file in files],
         "size": show_size(sum(file.size for file in files)),
-        "rotation": rotation,
-        "kept": log.backup_count,
+        "rotation": " or ".join(due) or "by another program, if at all",
+        "kept": f"{log.kept}, compressed" if log.options.get("compress") else log.kept,
     }
 
 

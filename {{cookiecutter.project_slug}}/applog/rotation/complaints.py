@@ -1,12 +1,23 @@
-"""What a handler writes to stderr when it cannot write its file."""
+"""What prevents a handler from writing its file, and how it says so on stderr."""
 
+import errno
 import logging
+import os
+import stat
 import sys
+import tempfile
 import time
 from contextlib import suppress
 
+from applog.rotation.os_files import FOLDER_MODE, open_to_append
+
 REPORT_SECONDS = 60.0
-HELD_BY_ANOTHER = (5, 32, 183)  # Windows: ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION, ERROR_ALREADY_EXISTS
+SHARING_VIOLATION = 32  # a Windows error code: another program has the file open
+HELD_BY_ANOTHER = (
+    5,
+    SHARING_VIOLATION,
+    183,
+)  # Windows: ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION, ERROR_ALREADY_EXISTS
 
 
 class Complaints:
@@ -44,3 +55,23 @@ class Complaints:
         with suppress(OSError, ValueError):
             lost = f"{self._lost} lost so far"
             sys.stderr.write(f"{self._handler!r}: {outcome} ({lost}): {error}\n")
+
+
+def find_problem(folder: str | os.PathLike[str], *names: str) -> OSError | None:
+    """Return the error that prevents writing in `folder`, or appending to files called `names`; None if there is none.
+
+    The folder is made if it is missing; files are not.
+    """
+    try:
+        os.makedirs(folder, FOLDER_MODE, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+        for name in (*names, *(f".{name}.lock" for name in names)):
+            if os.path.lexists(path := os.path.join(folder, name)):
+                # A link may lead to any file that this user, perhaps root, may write; a pipe would wait for its reader.
+                if not stat.S_ISREG(os.lstat(path).st_mode):
+                    raise OSError(errno.EINVAL, "It is a link, a pipe or a device; remove it", path)  # noqa: TRY301
+                open_to_append(path).close()
+    except OSError as error:
+        # Another program has the file open. It will close it, and the handlers try again.
+        return None if getattr(error, "winerror", None) == SHARING_VIOLATION else error
+    return None

@@ -1,101 +1,185 @@
-"""Opening, renaming, removing and locking a file that other processes use, on each system."""
+"""Opening, renaming and removing a file that other processes use, on each system."""
 
 import errno
-import glob
 import io
-import math
 import os
 import stat
 import sys
-import tempfile
 import time
-import weakref
 from contextlib import suppress
-from pathlib import Path
 from typing import NoReturn
 
 WINDOWS = sys.platform == "win32"
 RENAME_SECONDS = 0.02  # how long a rename is retried on Windows
-SHARING_VIOLATION = 32  # a Windows error code: another program has the file open
+REMOVED = ".deleted"  # the end of such a name on Windows
+DESCRIPTOR = 200  # and above: below, daemons that have closed all descriptors open files of their own
+OPENINGS = 5  # of a file that is rotated and compressed meanwhile
 FILE_MODE, FOLDER_MODE = 0o640, 0o750  # Unix: logs are not for every user of the machine; the umask may take away more
-GIVE_UP_SECONDS = 10.0  # after a timeout, the lock is not waited for during this time
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.00005, 0.001  # seconds; a rotation takes about a millisecond
-LOCKED_BY_ANOTHER = {errno.EACCES, errno.EAGAIN, errno.EDEADLK, 0}  # errno; Wine reports 0
 
 if sys.platform == "win32":
     import _winapi
     import msvcrt
 
-    def _lock(file: io.FileIO, mode: int = msvcrt.LK_NBLCK) -> None:
-        file.seek(1 << 30)  # beyond the content, because others cannot read a locked byte
-        msvcrt.locking(file.fileno(), mode, 1)
+    # Unlike open(), let others rename and delete the file meanwhile: FILE_SHARE_READ and _DELETE, and with _WRITE.
+    SHARE, SHARE_ALL = 0x5, 0x7
+    OPEN_EXISTING, OPEN_ALWAYS = 3, 4
 
-    def _unlock(file: io.FileIO) -> None:
-        _lock(file, msvcrt.LK_UNLCK)
-
-    def _open_shared(path: str, access: int, disposition: int, flags: int) -> int:
-        # Unlike open(), let others rename and delete the file meanwhile.
-        share_all, normal = 0x7, 0x80
-        handle = _winapi.CreateFile(path, access, share_all, 0, disposition, normal, 0)
+    def _open(path: str, access: int, share: int, disposition: int, flags: int) -> int:
+        handle = _winapi.CreateFile(path, access, share, 0, disposition, 0x80, 0)  # FILE_ATTRIBUTE_NORMAL
         try:
             return msvcrt.open_osfhandle(handle, flags | os.O_NOINHERIT)
         except OSError:
             _winapi.CloseHandle(handle)
             raise
 
-    def _append_opener(path: str, _flags: int) -> int:
-        # With FILE_APPEND_DATA but not FILE_WRITE_DATA, NTFS itself writes at the end (WDK,
-        # ZwCreateFile, DesiredAccess).
+    def _open_to_append(path: str, _like: os.stat_result | None) -> int:
+        # With FILE_APPEND_DATA but not FILE_WRITE_DATA, NTFS itself writes at the end (WDK, ZwCreateFile).
         access = 0x4 | 0x80 | 0x100000  # FILE_APPEND_DATA, FILE_READ_ATTRIBUTES, SYNCHRONIZE
-        open_always = 4
-        return _open_shared(path, access, open_always, os.O_APPEND)
+        return _open(path, access, SHARE_ALL, OPEN_ALWAYS, os.O_APPEND)
 
     def _read_opener(path: str, _flags: int) -> int:
-        open_existing = 3
-        return _open_shared(path, _winapi.GENERIC_READ, open_existing, os.O_RDONLY)
+        return _open(path, _winapi.GENERIC_READ, SHARE_ALL, OPEN_EXISTING, os.O_RDONLY)
+
+    def _quiet_opener(path: str, _flags: int) -> int:
+        return _open(path, _winapi.GENERIC_READ, SHARE, OPEN_EXISTING, os.O_RDONLY)  # fails while another one writes
+
+    def _hold(_descriptor: int) -> bool:
+        return True
 
 else:
     import fcntl
 
     _read_opener = None
 
-    def _append_opener(path: str, flags: int) -> int:
-        return os.open(path, flags, FILE_MODE)
+    def open_descriptor(path: str, access: int, like: os.stat_result | None = None) -> int:
+        """Open the file at `path` for appending with `access`, O_WRONLY or O_RDWR, or make it. Raises OSError."""
+        flags = access | os.O_APPEND | os.O_CLOEXEC
+        with suppress(FileNotFoundError):
+            return raise_number(os.open(path, flags))
+        try:
+            # Never a file, or what a link leads to, that somebody else has put there: it is given away as root.
+            descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, FILE_MODE)
+        except FileExistsError:  # made by another process just now
+            return raise_number(os.open(path, flags))
+        adopt(descriptor, path, like)
+        return raise_number(descriptor)
 
-    def _lock(file: io.FileIO) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def _open_to_append(path: str, like: os.stat_result | None) -> int:
+        return open_descriptor(path, os.O_WRONLY, like)
 
-    def _unlock(file: io.FileIO) -> None:
-        fcntl.flock(file, fcntl.LOCK_UN)
+    def _quiet_opener(path: str, flags: int) -> int:
+        descriptor = os.open(path, flags)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _hold(descriptor: int) -> bool:
+        # The system gives this lock back when the last process has closed the file, or has died.
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks, where `open_quiet` fails
+            return True
+        return os.fstat(descriptor).st_nlink > 0
+
+    def raise_number(descriptor: int) -> int:
+        """Return a descriptor of the same file with a number of DESCRIPTOR or above, if there may be so many."""
+        try:
+            high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, DESCRIPTOR)
+        except OSError:
+            return descriptor
+        os.close(descriptor)
+        return high
+
+    def adopt(descriptor: int, path: str, like: os.stat_result | None) -> None:
+        """Give a new file the mode and owner of `like`; without, and as root, the folder's owner.
+
+        Otherwise root, as `sudo manage.py`, would make files that the server cannot write.
+        """
+        with suppress(OSError):
+            owner = like or os.stat(os.path.dirname(path))
+            is_root = os.geteuid() == 0
+            if is_root or like:
+                os.fchown(descriptor, owner.st_uid if is_root else -1, owner.st_gid)
+        with suppress(OSError):
+            if like:
+                os.fchmod(descriptor, like.st_mode & 0o777)
 
 
-def open_to_append(path: str) -> io.FileIO:
+def identity(descriptor: int) -> tuple[int, int]:
+    """Return device and inode of an open file; zeros if the system does not tell."""
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return 0, 0
+    return status.st_dev, status.st_ino
+
+
+class OwnFile(io.FileIO):
+    """The open file of a descriptor, which a daemon may close, to open another file under its number.
+
+    That one is not closed by `close`. On Unix, `raise_number` keeps the numbers apart to begin with.
+    """
+
+    def __init__(self, descriptor: int, mode: str = "ab") -> None:
+        super().__init__(descriptor, mode, closefd=False)
+        self._identity = identity(descriptor)
+
+    def is_own(self) -> bool:
+        """Tell whether the descriptor still is that of this file."""
+        return identity(self.fileno()) == self._identity
+
+    def status_at(self, path: str) -> os.stat_result | None:
+        """Return the `os.stat` of `path`, or None when it does not lead to this file."""
+        with suppress(OSError):
+            status = os.stat(path)
+            # Some file systems of Windows number no files: then it may be another one.
+            return status if status.st_ino and os.path.samestat(status, os.fstat(self.fileno())) else None
+        return None
+
+    def close(self) -> None:
+        """Close the file, if it is still open."""
+        if not self.closed:
+            descriptor, is_own = self.fileno(), self.is_own()
+            super().close()
+            if is_own:
+                with suppress(OSError):  # what was written is with the system already
+                    os.close(descriptor)
+
+
+def resolve(path: str | os.PathLike[str]) -> str:
+    """Return the absolute path of a file; of a link to an ordinary or future file, where it leads to."""
+    path = os.path.abspath(os.fspath(path))
+    real = os.path.realpath(path) if os.path.islink(path) else path
+    return real if os.path.isfile(real) or not os.path.lexists(real) else path
+
+
+def open_to_append(path: str, like: os.stat_result | None = None) -> OwnFile:
     """Open the file at `path` for appending, unbuffered. The file and its folder are made if they are missing.
 
-    On Windows, too, it can be renamed while it is open. Raises OSError.
+    A new file gets mode and owner of `like`. On Windows, too, it can be renamed while it is open. Raises OSError.
     """
     os.makedirs(os.path.dirname(path), FOLDER_MODE, exist_ok=True)
-    return io.FileIO(path, "ab", opener=_append_opener)
+    return OwnFile(_open_to_append(path, like))
 
 
-def find_problem(folder: str | os.PathLike[str], *names: str) -> OSError | None:
-    """Return the error that prevents writing in `folder`, or appending to files called `names`; None if there is none.
+def open_log(path: str, like: os.stat_result | None = None) -> OwnFile:
+    """Open the file at `path` as `open_to_append` does, so that nobody compresses it before this process closes it."""
+    for _ in range(OPENINGS):
+        file = open_to_append(path, like)
+        if _hold(file.fileno()):
+            return file
+        file.close()  # it was rotated meanwhile, and is being compressed
+    return open_to_append(path, like)
 
-    The folder is made if it is missing; files are not.
-    """
-    try:
-        os.makedirs(folder, FOLDER_MODE, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-        for name in (*names, *(f".{name}.lock" for name in names)):
-            if os.path.lexists(path := os.path.join(folder, name)):
-                # A link may lead to any file that this user, perhaps root, may write; a pipe would wait for its reader.
-                if not stat.S_ISREG(os.lstat(path).st_mode):
-                    raise OSError(errno.EINVAL, "It is a link, a pipe or a device; remove it", path)  # noqa: TRY301
-                open_to_append(path).close()
-    except OSError as error:
-        # Another program has the file open. It will close it, and the handlers try again.
-        return None if getattr(error, "winerror", None) == SHARING_VIOLATION else error
-    return None
+
+def open_quiet(path: str) -> io.FileIO:
+    """Open the file at `path` for reading, if no process can still write it. Raises OSError."""
+    return io.FileIO(path, "rb", opener=_quiet_opener)
 
 
 def open_to_read(path: str) -> io.FileIO:
@@ -142,109 +226,24 @@ def rename(source: str, target: str) -> None:
 
 def check_movable(path: str) -> None:
     """Raise OSError if the file at `path` cannot be renamed, because another program has it open."""
-    if WINDOWS:  # where renaming a file to itself fails then
-        rename(path, path)
+    if WINDOWS:
+        rename(path, path)  # which fails then
 
 
 def free_name(path: str) -> None:
     """Remove the file at `path`, so that its name is free at once. Raises OSError."""
-    if not WINDOWS:
+    if WINDOWS:
+        # A removed file keeps its name until every process has closed it, so rename it first.
+        removed = f"{path}.{time.time_ns()}{REMOVED}"
+        rename(path, removed)
+        with suppress(OSError):  # `retention.discard` tries again
+            remove(removed)
+    else:
         os.remove(path)
-        return
-    # A removed file keeps its name until every process has closed it, so rename it first.
-    rename(path, f"{path}.{time.time_ns()}.deleted")
-    for leftover in Path(path).parent.glob(f"{glob.escape(os.path.basename(path))}.*.deleted"):
-        with suppress(OSError):
-            leftover.unlink()
 
 
-class ProcessLock:
-    """A lock between processes for the file at `path`, with a short note for the next process that takes it.
-
-    Lock and note are in a hidden file beside it, which is made when the lock is first taken, and then stays.
-
-    Attributes:
-        held: whether this object has the lock.
-        busy: whether this process is rotating the file; set by the owner, and cleared in a forked child.
-
-    """
-
-    def __init__(self, path: str) -> None:
-        self.held = self.busy = False
-        folder, name = os.path.split(path)
-        self._path = os.path.join(folder, f".{name}.lock")
-        self._file: io.FileIO | None = None
-        self._hopeless_until = -math.inf
-        _locks.add(self)
-
-    def acquire(self, seconds: float) -> None:
-        """Take the lock, waiting up to `seconds`. It is not reentrant.
-
-        Raises OSError. It is a TimeoutError when another process keeps the lock, perhaps because it was stopped. For
-        GIVE_UP_SECONDS after that it is raised without a wait, so that one stopped process does not stop all others.
-        """
-        deadline, pause = time.monotonic() + seconds, SHORTEST_PAUSE
-        while time.monotonic() >= self._hopeless_until:
-            if self._try():
-                return
-            if time.monotonic() > deadline:
-                self._hopeless_until = deadline + GIVE_UP_SECONDS
-            time.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
-        raise TimeoutError(errno.ETIMEDOUT, f"another process holds {self._path}")
-
-    def _try(self) -> bool:
-        if self._file is None:
-            os.makedirs(os.path.dirname(self._path), FOLDER_MODE, exist_ok=True)
-            self._file = io.FileIO(self._path, "a+b", opener=None if WINDOWS else _append_opener)
-        try:
-            _lock(self._file)
-        except OSError as error:
-            if error.errno in LOCKED_BY_ANOTHER:
-                return False
-            raise
-        # The folder may have been moved: only a lock on the file that is at the path now counts.
-        with suppress(OSError):
-            self.held = os.path.samestat(os.stat(self._path), os.fstat(self._file.fileno()))
-        if not self.held:
-            self.close()
-        return self.held
-
-    def release(self) -> None:
-        """Release the lock, if it is held. Its file stays open for the next time."""
-        if self.held and self._file:
-            self.held = False
-            _unlock(self._file)
-
-    def close(self) -> None:
-        """Close the lock's file, which also releases the lock."""
-        file, self._file, self.held = self._file, None, False
-        if file:
-            file.close()
-
-    def read_note(self) -> bytes:
-        """Return the note, or b"". Call it only while the lock is held."""
-        if not self._file:
-            return b""
-        self._file.seek(0)
-        return self._file.read(99)
-
-    def write_note(self, note: bytes) -> None:
-        """Replace the note, of up to 99 bytes. Call it only while the lock is held."""
-        if self._file:
-            self._file.truncate(0)
-            self._file.write(note)
-
-
-_locks: weakref.WeakSet[ProcessLock] = weakref.WeakSet()
-
-
-def _close_inherited() -> None:
-    """Close the locks that a forked child inherits: it would hold them for longer than its parent does."""
-    for lock in _locks:
-        lock.busy = False
-        lock.close()
-
-
-if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_close_inherited)
+def remove(path: str) -> None:
+    """Remove the file at `path`, on Windows also if it is read-only, as copies often are. Raises OSError."""
+    if WINDOWS:
+        os.chmod(path, stat.S_IWRITE)
+    os.remove(path)

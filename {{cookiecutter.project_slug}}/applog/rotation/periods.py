@@ -4,9 +4,9 @@ import calendar
 import math
 import re
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache, lru_cache
 from logging.handlers import TimedRotatingFileHandler
 from typing import Self
 
@@ -19,7 +19,11 @@ class Periods:
     A period is known by its start in local time, as a number of seconds for `time.gmtime`; the rotated file is named
     after it. So a day on which the clocks change lasts 23 or 25 hours, and an hour that comes twice is one period.
     With `utc`, UTC takes the place of local time.
+
+    `current` is for the period of the file that is open, once it is known.
     """
+
+    current: int | None = None
 
     def __init__(self, length: int, offset: int, *, utc: bool) -> None:
         self._length = length
@@ -63,14 +67,38 @@ class Periods:
         return max(minute, second - passed), min(minute + 60, second - passed + self._length)
 
 
-def find_dates(name: str, suffix: str) -> Iterator[tuple[int, str]]:
-    """Yield each start of a period that is written in a file's name in the format `suffix` (for `time.strptime`).
+# What stands for a directive of strftime in a file's name: two digits, if nothing else is said.
+DIRECTIVES = {"%Y": r"\d{4}", "%G": r"\d{4}", "%j": r"\d{3}", "%f": r"\d{6}", "%u": r"\d", "%w": r"\d", "%%": "%"}
+DIRECTIVES |= dict.fromkeys(("%a", "%A", "%b", "%B", "%p", "%Z"), r"[^\W\d_]+")
+COMPOSED = {"%F": "%Y-%m-%d", "%T": "%H:%M:%S", "%R": "%H:%M", "%D": "%m/%d/%y", "%h": "%b"}  # not for strptime
 
-    The start is in seconds for `time.gmtime`. With it comes the number behind it, such as ".1", or "". A date with a
-    number behind it comes twice, as the number may belong to something else.
+
+@cache
+def _parser(suffix: str) -> tuple[re.Pattern[str], str]:
+    """Return a pattern that finds a date in a file's name, and a format for strptime of what it finds and " 1"."""
+    for directive, parts in COMPOSED.items():
+        suffix = suffix.replace(directive, parts)
+    pattern = re.sub("%.|[^%]+", lambda part: _pattern(part[0]), suffix)
+    # A week alone is no date; its Monday is one.
+    day = "%u" if re.search("%[GUVW]", suffix) and not re.search("%[aAuw]", suffix) else "1"
+    return re.compile(rf"(?=({pattern})(?:\.(\d{{1,6}}))?)", re.ASCII), f"{suffix} {day}"
+
+
+def _pattern(part: str) -> str:
+    return DIRECTIVES.get(part, r"\d\d") if part.startswith("%") else re.escape(part)
+
+
+@lru_cache(4096)
+def find_dates(name: str, suffix: str) -> tuple[tuple[int, int], ...]:
+    """Return each start of a period that is written in a file's name in the format `suffix` (for `time.strftime`).
+
+    The start is in seconds for `time.gmtime`. With it comes the number behind it, as in "2026-02-09.1", or 0. A date
+    with a number behind it comes twice, as the number may belong to something else.
     """
-    pattern = re.sub("%[A-Za-z]", lambda found: r"\d{4}" if found[0] == "%Y" else r"\d\d", suffix)
-    for found in re.finditer(rf"(?=({pattern})(\.\d+)?)", name, re.ASCII):
+    pattern, form = _parser(suffix)
+    dates = []
+    for found in pattern.finditer(name):
         with suppress(ValueError):  # digits that are no date
-            begin = calendar.timegm(time.strptime(found[1], suffix))
-            yield from ((begin, number) for number in {found[2] or "", ""})
+            begin = calendar.timegm(time.strptime(f"{found[1]} 1", form))
+            dates += [(begin, number) for number in {int(found[2] or 0), 0}]
+    return tuple(dates)

@@ -5,13 +5,13 @@ Windows it fails. This handler works as follows:
 
 - A record is one `write` of a whole line to a file opened for appending, which the system does not divide. No lock is
   needed: when another process renames the file at the same time, the line still goes into that file.
-- Every LOOK_SECONDS the handler checks whether the path still refers to the open file, and whether that file is due for
-  rotation. Each look opens a window (`_since`, `_until`, `_room`) in which the file cannot become due, or exceeds
-  maxBytes by a small part only.
+- A file is due for rotation when its period is over or its room is used. Every LOOK_SECONDS the handler looks whether
+  it is, and whether the path still leads to it. A look opens a window (`_since`, `_until`, `_room`) in which the file
+  cannot become due, or exceeds maxBytes by a small part only.
 - A process that finds the file due takes a lock and looks again. Then it rotates the file, or opens the new one when
   another process has rotated meanwhile.
-- On Windows appending processes may overwrite each other, and a `rotator` that compresses needs a file that nobody
-  writes. In these two cases every record is written under the lock.
+- On Windows appending processes may overwrite each other, and a `rotator` needs a file that nobody writes. In these two
+  cases every record is written under the lock.
 - No error is raised. Records go into a file that can be written, and rotation is tried again later.
 """
 
@@ -27,39 +27,37 @@ from typing import Any
 
 from applog.rotation import os_files
 from applog.rotation.complaints import Complaints
+from applog.rotation.process_lock import ProcessLock
+from applog.rotation.retention import Retention, discard
 
 LOOK_SECONDS = 0.5  # the longest time until a moved file is noticed
+LOOKS_PER_FILE = 256  # with it, four processes exceed maxBytes by less than 2 %
 UNLIMITED_BYTES = 1 << 29  # of room, until the next look
 
 
-class SharedFileHandler(BaseRotatingHandler):
+class SharedFileHandler(Retention, BaseRotatingHandler):
     """The base class of handlers whose file several processes write: writing, looking, rotating.
 
-    Subclasses say when the file is due (`_is_due`) and how it is renamed (`_rename`). `mode` and `delay` are ignored:
-    the file is always opened for appending, by the first record. `encoding=None` is the locale's encoding, and `errors`
-    is "backslashreplace" unless given.
+    Subclasses implement what Retention leaves open. `mode` and `delay` are ignored: the file is always opened for
+    appending, by the first record. `encoding=None` is the locale's encoding, and `errors` is "backslashreplace" unless
+    given. With `compress`, rotated files become gzip files, see applog.rotation.compression; not with a `rotator`.
 
-    `namer` and `rotator` work as in logging.handlers.BaseRotatingHandler. They are called while the lock between the
-    processes is held, and may log themselves.
+    `namer` and `rotator` work as in logging.handlers.BaseRotatingHandler, under the lock, and may log themselves.
 
-    Keep below 30 instance attributes (the base class has 23): above that, CPython looks each one up in a slower way.
+    Keep below 30 instance attributes (the base class has 22): above that, CPython looks each one up in a slower way.
     """
 
     lock: Any
     encoding: str
     errors: str
-    stream: Any  # a FileIO of bytes, or None while nothing is open
+    stream: Any  # an OwnFile, or None while nothing is open
     _room: int  # bytes; only rotation by size needs them
     _closed: bool
 
     def __init__(self, filename: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
-        # Not the real path: the standard library calls os.stat for it, and fails if it is renamed at that moment.
-        super().__init__(os.devnull, *args, **kwargs)
-        self.baseFilename = os.path.abspath(os.fspath(filename))
-        self.mode, self.delay = "a", True
-        self._process_lock = os_files.ProcessLock(self.baseFilename)
-        self.stream = None
-        self._complaints, self._retry_at = Complaints(self), -math.inf
+        super().__init__(filename, *args, **kwargs)
+        self.mode, self.delay, self.stream = "a", True, None
+        self._process_lock, self._complaints = ProcessLock(self.baseFilename), Complaints(self)
         if self.encoding in {None, "locale"}:
             self.encoding = locale.getencoding()
         # As in logging.basicConfig, so that a character that the encoding lacks does not cost the record.
@@ -105,7 +103,7 @@ class SharedFileHandler(BaseRotatingHandler):
             self._write_again(record.created, data, error)
 
     def _write_again(self, created: float, data: bytes, error: Exception) -> None:
-        """Open the file again if it was closed behind our back: daemons close descriptors that they do not know."""
+        """Open the file again if it was closed behind our back, as by a daemon."""
         is_gone = getattr(error, "errno", None) in {errno.EBADF, errno.ESTALE}
         if self.stream and (is_gone or self.stream.closed):
             self._close_files()
@@ -121,12 +119,14 @@ class SharedFileHandler(BaseRotatingHandler):
         if self._process_lock.busy:  # a namer, a rotator or a signal handler logs
             self._append(data)
             return
-        self._process_lock.busy = True
         try:
+            self._process_lock.busy = True
             exclusive = os_files.WINDOWS or callable(self.rotator)
             try:
                 self._look(created, len(data), exclusive=exclusive)
                 self._open_window(created)
+                if self._limit():
+                    self._has_room(0)
             except Exception as error:  # noqa: BLE001  also whatever a namer or a rotator raises
                 SharedFileHandler._open_window(self, created)
                 self._complaints.delayed(error)
@@ -151,6 +151,8 @@ class SharedFileHandler(BaseRotatingHandler):
         self._process_lock.busy = False
         if self._closed:  # a record after logging.shutdown, while the interpreter exits
             self._close_files()
+        elif self._compressor:
+            self._compressor.resume()
 
     def _put(self, _created: float, data: bytes) -> None:
         self._append(data)
@@ -169,43 +171,44 @@ class SharedFileHandler(BaseRotatingHandler):
 
     def _status(self) -> os.stat_result | None:
         """Return the `os.stat` of the path, or None when it does not lead to the open file."""
-        with suppress(OSError):
-            status = os.stat(self.baseFilename)
-            return status if self.stream and os.path.samestat(status, os.fstat(self.stream.fileno())) else None
-        return None
+        return self.stream.status_at(self.baseFilename) if self.stream else None
 
-    def _reopen(self) -> None:
-        file = os_files.open_to_append(self.baseFilename)
-        # The old file stays open until then, so that, if opening fails, records still go into the old file.
+    def _reopen(self, like: os.stat_result | None = None) -> None:
+        file = os_files.open_log(self.baseFilename, like)
+        # The old file stays open until then: if opening fails, records still go into it.
         old, self.stream = self.stream, file
         if old:
             old.close()
             self._complaints.succeeded()
+        if self._compressor and not callable(self.rotator):
+            self._compressor.wake()
 
-    def _is_due(self, status: os.stat_result, created: float, length: int) -> bool:
-        """Tell whether the file must be rotated before a record of `length` bytes."""
-        raise NotImplementedError
-
-    def _has_room(self, _length: int) -> bool:
-        """Tell whether the file has room for so many bytes, without os.stat."""
-        return False
-
-    def _rename(self) -> None:
-        """Rename the file, which is not empty and can be renamed. The caller holds the lock."""
-        raise NotImplementedError
+    def _has_room(self, length: int) -> bool:
+        """Tell whether the file has room for so many bytes, without os.stat, and how much."""
+        limit = self._limit()
+        share = limit // LOOKS_PER_FILE
+        free = limit - length - self.stream.seek(0, os.SEEK_END) if limit else 0
+        self._room = max(share, free // 64)  # 64 processes may all write as much
+        return bool(free > share)
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802  the standard library's name
-        """Tell whether the open file is full or from an earlier period than `record`."""
-        status = self._status()
-        return bool(status and self._is_due(status, record.created, len(self.format(record)) + 1))
+        """Tell whether the file is full or from an earlier period than `record`."""
+        if self._process_lock.busy or not os.path.isfile(self.baseFilename):
+            return False
+        try:
+            with suppress(OSError):
+                self._process_lock.take()
+            return self._is_due(os.stat(self.baseFilename), record.created, len(self.format(record)) + 1)
+        finally:
+            self._process_lock.release()
 
     def doRollover(self) -> None:  # noqa: N802
         """Rotate now, whether the file is due or not. Raises OSError if it cannot be rotated."""
         with self.lock:
-            self._process_lock.busy = True
             try:
+                self._process_lock.busy = True
                 self._process_lock.acquire(60)
-                self._retry_at = -math.inf
+                self._process_lock.retry_at = -math.inf
                 self._reopen()
                 self._roll(time.time())
             finally:
@@ -218,16 +221,20 @@ class SharedFileHandler(BaseRotatingHandler):
         else:
             os_files.rename(source, dest)
 
-    def _roll(self, _created: float) -> None:
-        """Rename the file and open the next one. The caller holds the lock."""
+    def _roll(self, created: float) -> None:
+        """Rename the file, open the next one, and remove the oldest ones. The caller holds the lock."""
         # gh-116263: an empty file is not renamed. bpo-45401: nor are /dev/stdout and the like.
-        path = self.baseFilename
-        if os.path.isfile(path) and os.path.getsize(path) and time.monotonic() >= self._retry_at:
-            self._retry_at = time.monotonic() + LOOK_SECONDS
+        path, files = self.baseFilename, None
+        if os.path.isfile(path) and os.path.getsize(path) and time.monotonic() >= self._process_lock.retry_at:
+            self._process_lock.retry_at = time.monotonic() + LOOK_SECONDS
             os_files.check_movable(path)  # before a backup is touched
-            self._rename()
-            self._reopen()
-            self._retry_at = -math.inf
+            status = os.stat(path)
+            files = self._rename(self._rotated())
+            self._reopen(status)
+            self._process_lock.retry_at = -math.inf
+        if not os.fstat(self.stream.fileno()).st_size:
+            self._begin(created)
+            discard(path, self._surplus(self._rotated() if files is None else files))
 
     def _close_files(self) -> None:
         stream, self.stream = self.stream, None

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from applog.handlers import SharedRotatingFileHandler, SharedTimedRotatingFileHandler, WatchedFileHandler
-from applog.rotation.os_files import find_problem
+from applog.rotation.complaints import find_problem
 
 PROCESSES = 4
 BY_SIZE: dict[str, Any] = {"maxBytes": 4000, "backupCount": 900}

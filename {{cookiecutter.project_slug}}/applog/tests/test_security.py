@@ -1,6 +1,7 @@
 """What the security log is told, and what the system checks say of the log."""
 
 import copy
+import errno
 import logging
 import re
 import sys
@@ -344,3 +345,15 @@ def test_a_handler_for_unix_is_noticed_on_windows(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(settings, "LOGGING", configured({"class": "logging.handlers.WatchedFileHandler"}))
     monkeypatch.setattr(settings, "LOG_FILES", "rotate")
     assert [message.id for message in check_handlers()] == ["applog.W004"]
+
+
+def test_a_folder_without_locks_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise nobody knows why the log on a network drive never rotates."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("applog.rotation.process_lock._lock", refuse)
+    monkeypatch.setattr(settings, "LOGGING", configured(BY_SIZE))
+    monkeypatch.setattr(settings, "LOG_FILES", "rotate")
+    assert {message.id for message in check_handlers()} == {"applog.W009"}

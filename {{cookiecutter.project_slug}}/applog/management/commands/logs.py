@@ -166,7 +166,7 @@ class Command(BaseCommand):
                 first, last = log.first_time(file), log.last_time(file)
                 times = f"{show_time(first)} - {show_time(last)}" if first and last else "no record with a time"
                 line = f"  {file.path.name:<{width}}  {show_size(file.size):>9}  {times}"
-                if log.max_bytes and file is found[-1]:
+                if log.max_bytes and file.path == log.path:
                     share = file.size / log.max_bytes
                     line += f"  {bar(self.stdout, share, 12)} {share:.0%} of {show_size(log.max_bytes)}"
                 self.stdout.write(line)
@@ -208,11 +208,13 @@ class Command(BaseCommand):
 
 
 def describe_rotation(log: ProjectLog) -> str:
-    """Return when a log rotates, and how many of its old files there are."""
-    kept = f"{len(log.rotated_files())} of {log.backup_count or 'any number of'} old files"
-    if log.max_bytes:
-        return f"rotates at {show_size(log.max_bytes)}; {kept}"
+    """Return when a log rotates, how many old files it has, and what is kept of them."""
+    size = f"at {show_size(log.max_bytes)}" if log.max_bytes else ""
+    when = ""
     if moment := log.next_rotation:
         when = show_time(moment) if moment > now() else "with the next record"
-        return f"rotates next {when}; {kept}"
-    return "rotated by another program, if at all"
+    if not (size or when):
+        return "rotated by another program, if at all"
+    due = f"{when} or {size}" if when and size else when or size
+    packed = ", compressed" if log.options.get("compress") else ""
+    return f"rotates {due}; old files: {len(log.rotated_files())}; kept: {log.kept}{packed}"

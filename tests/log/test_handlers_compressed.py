@@ -1,0 +1,168 @@
+"""Rotated files are compressed by whichever process finds one, and never while somebody can still write them."""
+
+import gzip
+import os
+import time
+from contextlib import suppress
+
+import handler_scenes as scenes
+import pytest
+from conftest import WINDOWS_PYTHON, windows
+from handler_support import RotatedLog, compression, handlers, own_files, record
+from servers import wait_for
+from storm import SECONDS_SUFFIX, Storm
+
+OPTIONS = {
+    "SharedRotatingFileHandler": {"maxBytes": 2000, "backupCount": 5},
+    "SharedTimedRotatingFileHandler": {"maxBytes": 2000, "when": "midnight", "totalBytes": 100_000},
+}
+KINDS = pytest.mark.parametrize("cls", OPTIONS)
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch):
+    monkeypatch.setattr(compression, "FIRST_PAUSE", 0.02)
+
+
+def write(handler, numbers):
+    """Write a line for each number."""
+    for number in numbers:
+        handler.emit(record(message=f"n{number}n {'x' * 90}"))
+
+
+def text_of(log):
+    """Return what stands in the log's files, as the reader puts them in order."""
+    files = [file.path for file in RotatedLog(log).files()]
+    return "".join(
+        (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode() for path in files
+    )
+
+
+def plain_files(log):
+    """Return the rotated files that are not compressed."""
+    return [path for path in own_files(log) if path != log and path.suffix != ".gz"]
+
+
+@KINDS
+def test_rotated_files_become_gzip_files_and_go_on_to_be_counted(log, make, cls):
+    """Without this, 90 days of a busy site take ten times the disk, or compressed files are never removed."""
+    handler = make(cls, log, compress=True, **OPTIONS[cls])
+    for begin in range(0, 300, 20):
+        write(handler, range(begin, begin + 20))
+        wait_for(lambda: not plain_files(log))
+    packed = [path for path in own_files(log) if path.suffix == ".gz"]
+    assert len(packed) == 5 if "Timed" not in cls else len(packed) > 10
+    lines = [int(line.split("n")[1]) for line in text_of(log).splitlines()]
+    assert lines == list(range(lines[0], 300))
+    assert {path.stat().st_mode & 0o777 for path in packed} == {log.stat().st_mode & 0o777}
+    hidden = {path.name for path in log.parent.iterdir() if path.name[0] == "."}
+    assert hidden == {".django.log.lock", ".django.log.gz.lock"}
+
+
+@KINDS
+def test_a_file_that_another_process_can_write_is_left_alone(log, make, cls):
+    """Without this, what a slow process still writes is lost with the original."""
+    slow = make(cls, log, **OPTIONS[cls])
+    write(slow, [900])
+    handler = make(cls, log, compress=True, **OPTIONS[cls])
+    write(handler, range(30))
+    time.sleep(0.3)
+    assert len(plain_files(log)) == 1
+    slow.stream.write(b"n901n\n")
+    slow.close()
+    handler.doRollover()
+    wait_for(lambda: not plain_files(log))
+    assert all(text_of(log).count(f"n{number}n") == 1 for number in (*range(30), 900, 901))
+
+
+def test_a_late_record_of_a_compressed_day(log, make):
+    """Without this, a record that comes late is lost, or overwrites the compressed file."""
+    handler = make("SharedTimedRotatingFileHandler", log, compress=True, when="midnight", utc=True)
+    day = 20_000 * 86400
+    handler.emit(record(day, "first"))
+    handler.emit(record(day + 86400, "second"))
+    wait_for(lambda: not plain_files(log))
+    for number in range(3):
+        handler.emit(record(day + 2, f"late {number}"))
+    names = [path.name for path in own_files(log)]
+    assert names == ["django.log", "django.log.2024-10-04.1", "django.log.2024-10-04.gz"]
+    assert log.with_name("django.log.2024-10-04.1").read_text().count("late") == 3
+
+
+@KINDS
+def test_what_a_killed_process_left_is_finished(log, make, cls):
+    """Without this, a kill in the last moment leaves records twice, or half a file for ever."""
+    handler = make(cls, log, **OPTIONS[cls])
+    write(handler, range(30))
+    [rotated] = plain_files(log)
+    packed = rotated.with_name(f"{rotated.name}.gz")
+    packed.write_bytes(gzip.compress(rotated.read_bytes()))  # killed before it has removed the original
+    log.with_name(".django.log.gz").write_bytes(b"half")
+    handler.close()
+    handler = make(cls, log, compress=True, **OPTIONS[cls])
+    write(handler, range(30, 31))
+    wait_for(lambda: not plain_files(log))
+    assert text_of(log).count("n0n") == 1
+    wait_for(lambda: not log.with_name(".django.log.gz").exists())
+
+
+@KINDS
+def test_somebody_else_s_file_of_that_name_is_kept(log, make, cls):
+    """Without this, an archive that somebody has made is overwritten."""
+    handler = make(cls, log, compress=True, **OPTIONS[cls])
+    write(handler, range(15))
+    other = log.with_name("django.log.1.gz" if "Timed" not in cls else time.strftime("django.log.%Y-%m-%d.gz"))
+    other.write_bytes(gzip.compress(b"somebody's"))
+    write(handler, range(15, 30))
+    time.sleep(0.3)
+    contents = [gzip.decompress(path.read_bytes()) for path in own_files(log) if path.suffix == ".gz"]
+    assert b"somebody's" in contents
+    assert all(text_of(log).count(f"n{number}n") == 1 for number in range(30))
+
+
+@pytest.mark.skipif(not scenes.DESCRIPTORS.exists(), reason="looks for open files in /proc")
+def test_a_fork_in_the_middle_of_a_file(log, make, monkeypatch):
+    """Without this, the child holds the file of its parent for as long as it lives, or nobody goes on with it."""
+    monkeypatch.setattr(compression, "PIECE", 50)
+    handler = make("SharedRotatingFileHandler", log, maxBytes=200_000, backupCount=3, compress=True)
+    write(handler, range(2500))
+    wait_for(log.with_name(".django.log.gz").exists)
+    child = os.fork()
+    if not child:
+        try:
+            leaked = [path for path in map(target_of, scenes.DESCRIPTORS.iterdir()) if path.endswith((".gz", ".1"))]
+        finally:  # whatever happens, the child is no second run of the tests
+            os._exit(leaked != [])
+    assert os.waitpid(child, 0)[1] == 0
+    monkeypatch.setattr(compression, "PIECE", 1 << 18)
+    handler._close_window()  # noqa: SLF001  as if half a second had passed
+    write(handler, [9999])  # the next look goes on with it
+    wait_for(lambda: not plain_files(log), seconds=60)
+    assert text_of(log).count("\n") == 2501
+
+
+def target_of(descriptor):
+    """Return what a descriptor in /proc refers to, if it still does."""
+    with suppress(OSError):
+        return str(descriptor.readlink())
+    return ""
+
+
+@windows
+def test_files_are_compressed_on_windows(log):
+    """The same by four processes, where open files cannot be replaced."""
+    options = {"when": "s", "maxBytes": 8000, "totalBytes": 1 << 30, "backupCount": 900, "compress": True}
+    storm = Storm("Time", log, [WINDOWS_PYTHON, "-X", "dev"], options=options, seconds=4, pause=0.005)
+    storm.start(2)
+    storm.wait()
+    storm.assert_intact(SECONDS_SUFFIX)
+    assert len([path for path in storm.files() if path.suffix == ".gz"]) >= 2
+
+
+def test_a_rotator_of_the_project_s_own_compresses_as_it_likes(log, make):
+    """Without this, its files are compressed twice."""
+    handler = make("SharedRotatingFileHandler", log, maxBytes=200, backupCount=3, compress=True)
+    handler.rotator = handlers.os_files.rename
+    write(handler, range(9))
+    time.sleep(0.2)
+    assert len(plain_files(log)) == 3

@@ -1,0 +1,107 @@
+"""Each call of the system that the handlers make fails once, and then for good: nothing is raised or lost."""
+
+import errno
+import itertools
+import logging
+import os
+import sys
+
+import pytest
+from handler_support import KINDS, SIZES, assert_each_once, handlers, record
+
+if sys.platform == "win32":
+    pytest.skip("the calls are those of POSIX", allow_module_level=True)
+
+import fcntl
+
+ERRORS = [errno.EIO, errno.ENOSPC, errno.EMFILE, errno.EINTR, errno.ENOLCK, errno.EBUSY]
+CALLS = [
+    *((os, name) for name in ("open", "close", "stat", "fstat", "lstat", "replace", "remove", "scandir", "makedirs")),
+    *((os, name) for name in ("fchmod", "fchown")),
+    (fcntl, "flock"),
+    (fcntl, "fcntl"),
+    *((handlers.os_files.OwnFile, name) for name in ("read", "seek", "truncate")),
+]
+OPTIONS = {
+    "Size": ("SharedRotatingFileHandler", {"maxBytes": 100, "backupCount": 90, "totalBytes": 1 << 20}),
+    "Time": ("SharedTimedRotatingFileHandler", {"when": "s", "maxBytes": 100, "totalBytes": 1 << 20}),
+}
+RECORDS = range(100, 112)
+FIRST = (1, 8)  # where a lasting trouble begins; without fstat, each time costs a second of waiting
+
+
+class Fault:
+    """Makes the `number`th call of a function fail while a record is written; with `for_good`, the later ones, too."""
+
+    def __init__(self, owner, name, number, error, *, for_good):
+        """Prepare the fault."""
+        self.call, self.number, self.error, self.for_good = getattr(owner, name), number, error, for_good
+        self.count, self.armed = 0, False
+
+    def __call__(self, *args, **kwargs):
+        """Fail, or do what the function does."""
+        if self.armed:
+            self.count += 1
+            if self.count == self.number or (self.for_good and self.count > self.number):
+                raise OSError(self.error, os.strerror(self.error))
+        return self.call(*args, **kwargs)
+
+
+def write_with(fault, handler):
+    """Write records, while the calls of the handler may fail."""
+    for number in RECORDS:
+        fault.armed = True
+        try:
+            handler.emit(record(1_700_000_000 + number / 4, f"n{number}n {'x' * 40}"))
+        finally:
+            fault.armed = False
+        handler._close_window()  # noqa: SLF001  as if half a second had passed
+
+
+@SIZES
+@KINDS
+@pytest.mark.parametrize("for_good", [False, True], ids=["once", "for good"])
+@pytest.mark.parametrize(("owner", "name"), CALLS, ids=[name for _, name in CALLS])
+def test_a_call_that_fails_costs_no_record(tmp_path, monkeypatch, kind, owner, name, for_good, full):
+    """Without this, a moment without descriptors, locks or room costs records, or stops the application."""
+    monkeypatch.setattr(logging, "raiseExceptions", False)  # what is said on stderr is tested elsewhere
+    cls, options = OPTIONS[kind]
+    errors = itertools.cycle(ERRORS)
+    for number in FIRST if for_good else itertools.count(1):
+        for error in ERRORS if full else [next(errors)]:
+            log = tmp_path / f"{number}-{error}" / "django.log"
+            handler = getattr(handlers, cls)(log, **options)
+            handler.emit(record(1_700_000_000, "first"))  # afterwards there is a file to write
+            fault = Fault(owner, name, number, error, for_good=for_good)
+            with monkeypatch.context() as patch:
+                patch.setattr(owner, name, staticmethod(fault) if owner in (os, fcntl) else method_of(fault))
+                write_with(fault, handler)
+            handler.close()
+            assert_each_once(log, RECORDS)
+        if fault.count < number:
+            return
+
+
+def method_of(fault):
+    """Return a function that is a method in a class."""
+    return lambda *args: fault(*args)  # noqa: PLW0108  unlike `fault`, a lambda is bound
+
+
+@KINDS
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_write_that_fails_costs_that_record_at_most(tmp_path, monkeypatch, kind, error):
+    """Without this, one error of a disk ends the log."""
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    cls, options = OPTIONS[kind]
+    file = handlers.os_files.OwnFile
+    for number in range(1, 13):
+        log = tmp_path / str(number) / "django.log"
+        handler = getattr(handlers, cls)(log, **options)
+        fault = Fault(file, "write", number, error, for_good=False)
+        with monkeypatch.context() as patch:
+            patch.setattr(file, "write", method_of(fault))
+            write_with(fault, handler)
+        handler.close()
+        text = "".join(path.read_text() for path in log.parent.glob("django.log*"))
+        assert sum(text.count(f"n{number}n") for number in RECORDS) >= len(RECORDS) - 1
+        assert all(text.count(f"n{number}n") <= 1 for number in RECORDS)

@@ -1,0 +1,159 @@
+"""A lock between processes."""
+
+import errno
+import io
+import math
+import os
+import sys
+import tempfile
+import time
+import weakref
+from contextlib import suppress
+
+from applog.rotation.os_files import FOLDER_MODE, WINDOWS, OwnFile
+
+GIVE_UP_SECONDS = 10.0  # after a timeout, the lock is not waited for during this time
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.00005, 0.001  # seconds; a rotation takes about a millisecond
+LOCKED_BY_ANOTHER = {errno.EACCES, errno.EAGAIN, errno.EDEADLK, 0}  # errno; Wine reports 0
+NOTE_BYTES = 99
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: io.FileIO, mode: int = msvcrt.LK_NBLCK) -> None:
+        file.seek(1 << 30)  # beyond the content, because others cannot read a locked byte
+        msvcrt.locking(file.fileno(), mode, 1)
+
+    def _unlock(file: io.FileIO) -> None:
+        _lock(file, msvcrt.LK_UNLCK)
+
+    def _open(path: str) -> int:
+        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_BINARY | os.O_NOINHERIT, 0o666)
+
+else:
+    import fcntl
+
+    from applog.rotation.os_files import open_descriptor
+
+    def _lock(file: io.FileIO) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _unlock(file: io.FileIO) -> None:
+        fcntl.flock(file, fcntl.LOCK_UN)
+
+    def _open(path: str) -> int:
+        return open_descriptor(path, os.O_RDWR)
+
+
+def find_lock_problem(folder: str | os.PathLike[str]) -> OSError | None:
+    """Return the error that prevents locking files in `folder`, which exists; None if there is none."""
+    try:
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+            _lock(file)
+            _unlock(file)
+    except OSError as error:
+        return error
+    return None
+
+
+class ProcessLock:
+    """A lock between processes for the file at `path`, with a short note for the next process that takes it.
+
+    Lock and note are in a hidden file beside it, which is made when the lock is first taken, and then stays.
+
+    Attributes:
+        held: whether this object has the lock.
+        busy: whether this process is rotating the file; set by the owner, and cleared in a forked child.
+        retry_at: when a rotation that failed may be tried again, by `time.monotonic`; set by the owner.
+
+    """
+
+    def __init__(self, path: str) -> None:
+        self.held = self.busy = False
+        self.retry_at = self._hopeless_until = -math.inf
+        folder, name = os.path.split(path)
+        self._path = os.path.join(folder, f".{name}.lock")
+        self._file: OwnFile | None = None
+        _locks.add(self)
+
+    def acquire(self, seconds: float) -> None:
+        """Take the lock, waiting up to `seconds`. It is not reentrant.
+
+        Raises OSError. It is a TimeoutError when another process keeps the lock, perhaps because it was stopped. For
+        GIVE_UP_SECONDS after that it is raised without a wait, so that one stopped process does not stop all others.
+        """
+        deadline, pause = time.monotonic() + seconds, SHORTEST_PAUSE
+        while time.monotonic() >= self._hopeless_until:
+            if self.take():
+                return
+            if time.monotonic() > deadline:
+                self._hopeless_until = deadline + GIVE_UP_SECONDS
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+        raise TimeoutError(errno.ETIMEDOUT, f"another process holds {self._path}")
+
+    def take(self) -> bool:
+        """Take the lock if it is free, and tell whether it is held now. Raises OSError."""
+        if self._file is None or not self._file.is_own():
+            self.close()
+            os.makedirs(os.path.dirname(self._path), FOLDER_MODE, exist_ok=True)
+            self._file = OwnFile(_open(self._path), "a+b")
+        self.held = True  # beforehand, so that after an interrupt right behind `_lock` the lock is released
+        try:
+            _lock(self._file)
+        except OSError as error:
+            self.held = False
+            if error.errno in LOCKED_BY_ANOTHER:
+                return False
+            raise
+        # The folder may have been moved, but on Windows: only a lock on the file that is at the path now counts.
+        if not (WINDOWS or self._file.status_at(self._path)):
+            self.close()
+        return self.held
+
+    def release(self) -> None:
+        """Release the lock, if it is held. Its file stays open for the next time."""
+        if self.held and self._file:
+            self.held = False
+            try:
+                _unlock(self._file)
+            except OSError:
+                self.close()
+
+    def close(self) -> None:
+        """Close the lock's file, which also releases the lock."""
+        file, self._file, self.held = self._file, None, False
+        if file:
+            file.close()
+
+    def read_note(self) -> bytes:
+        """Return the note, or b"". Call it only while the lock is held."""
+        if not self._file:
+            return b""
+        self._file.seek(0)
+        return self._file.read(NOTE_BYTES)
+
+    def write_note(self, note: bytes) -> None:
+        """Replace the note, of up to NOTE_BYTES bytes. Call it only while the lock is held."""
+        if self._file:
+            self._file.truncate(0)
+            self._file.write(note)
+
+    def clear_note(self) -> None:
+        """Remove the note, if there is one: the file is another one now."""
+        with suppress(OSError):
+            os.truncate(self._path, 0)
+
+
+_locks: weakref.WeakSet[ProcessLock] = weakref.WeakSet()
+
+
+def _close_inherited() -> None:
+    """Close the locks that a forked child inherits: it would hold them for longer than its parent does."""
+    for lock in list(_locks):
+        lock.busy = False
+        lock.close()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_close_inherited)

@@ -1,0 +1,146 @@
+"""Which rotated files of a log there are, and which of them have to go."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from logging import FileHandler
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from applog.rotation.compression import PACKED, Compressor
+from applog.rotation.os_files import REMOVED, WINDOWS, free_name, remove, resolve
+
+
+class Rotated(NamedTuple):
+    """A rotated file: the one that is `number` in time among the files of a period. Their order is that of time."""
+
+    period: int
+    number: int
+    path: str
+
+
+def list_rotated(
+    log: str, find: Callable[[str], Iterable[tuple[int, int]]], path_of: Callable[[int, int], str]
+) -> list[Rotated]:
+    """Return the rotated files of `log`, oldest first.
+
+    `find` yields periods and numbers that a file's name may stand for; it is one of the log's if `path_of` gives its
+    path, or that and PACKED. Raises OSError if the folder cannot be read.
+    """
+    found = []
+    with os.scandir(os.path.dirname(log)) as entries:
+        for entry in entries:
+            for period, number in find(entry.name):
+                own, path = path_of(period, number), entry.path
+                if (path == own or path == own + PACKED) and entry.is_file():
+                    found.append(Rotated(period, number, path))
+                    break
+    return sorted(found)
+
+
+def find_surplus(files: list[Rotated], periods: int, size: int, uncounted: Iterable[int] = ()) -> list[str]:
+    """Return the paths of the files to remove, oldest first.
+
+    Those are the files of all but the newest `periods` periods and of those `uncounted`, and the oldest of the others
+    until the rest takes at most `size` bytes. 0 means no limit.
+    """
+    kept = {*sorted({file.period for file in files}.difference(uncounted))[-periods:], *uncounted}
+    surplus = [file.path for file in files if file.period not in kept]
+    if size:
+        rest = [file.path for file in files if file.period in kept]
+        sizes = [_size(path) for path in rest]
+        total = sum(sizes)
+        for path, taken in zip(rest, sizes, strict=True):
+            if total <= size:
+                break
+            surplus.append(path)
+            total -= taken
+    return surplus
+
+
+class Retention(FileHandler):
+    """The part of a rotating handler that knows when its file is due, and which rotated files are kept.
+
+    All files of the log together take at most `totalBytes` (bytes): the oldest rotated ones are removed, and the
+    current one is due at half of it, if not before at `maxBytes`. 0 means no limit. `backupCount` counts periods. Where
+    numbers make the rotated files' names, each of them is a period.
+    """
+
+    maxBytes: int  # noqa: N815  the names of the standard library
+    backupCount: int  # noqa: N815
+    _compressor: Compressor | None = None
+
+    def __init__(
+        self,
+        filename: str | os.PathLike[str],
+        *args: Any,
+        totalBytes: int = 0,  # noqa: N803
+        compress: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        # Not the real path: the standard library calls os.stat for it, and fails if it is renamed at that moment.
+        super().__init__(os.devnull, *args, **kwargs)
+        self.baseFilename, self.totalBytes = resolve(filename), totalBytes
+        if compress:
+            self._compressor = Compressor(self.baseFilename, lambda: [file.path for file in self._rotated()])
+
+    def _limit(self) -> int:
+        """Return the size in bytes at which the file is rotated, or 0."""
+        return min(self.maxBytes, self.totalBytes // 2 or self.maxBytes)
+
+    def _is_due(self, status: os.stat_result, _created: float, length: int) -> bool:
+        """Tell whether the file must be rotated before a record of `length` bytes."""
+        return 0 < self._limit() <= status.st_size + length and status.st_size > 0
+
+    def _rename(self, files: list[Rotated]) -> list[Rotated]:
+        """Rename the file, which is not empty and can be renamed. The caller holds the lock.
+
+        `files` are the rotated files before that. Returns those after it.
+        """
+        raise NotImplementedError
+
+    def _path(self, period: int, number: int = 0) -> str:
+        """Return the path of the rotated file that is `number` in its period."""
+        raise NotImplementedError
+
+    def _find(self, name: str) -> Iterable[tuple[int, int]]:
+        """Return the periods and numbers that a file's name may stand for."""
+        raise NotImplementedError
+
+    def _begin(self, created: float) -> None:
+        """Note that the file, which is empty, begins with a record made at `created`. The caller holds the lock."""
+
+    def _rotated(self) -> list[Rotated]:
+        return list_rotated(self.baseFilename, self._find, self._path)
+
+    def getFilesToDelete(self) -> list[str]:  # noqa: N802
+        """Return the paths of the rotated files beyond `backupCount` and `totalBytes`, oldest first."""
+        return self._surplus(self._rotated())
+
+    def _surplus(self, files: list[Rotated]) -> list[str]:
+        return find_surplus(files, self.backupCount, self._room_for_old())
+
+    def _room_for_old(self) -> int:
+        """Return the bytes that the rotated files may take, so that the current one can grow; 0 for no limit."""
+        return max(0, self.totalBytes - self._limit())
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def discard(log: str, paths: Iterable[str]) -> None:
+    """Remove rotated files of `log`, and what could not be removed before. Those that cannot be removed stay."""
+    leftovers: Iterator[Path] = iter(())
+    if WINDOWS:
+        name = os.path.basename(log)
+        leftovers = (path for path in Path(log).parent.glob(f"*{REMOVED}") if path.name.startswith(f"{name}."))
+    for path in paths:
+        with suppress(OSError):
+            free_name(path)
+    for leftover in leftovers:
+        with suppress(OSError):
+            remove(str(leftover))
