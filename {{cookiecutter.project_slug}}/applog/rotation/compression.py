@@ -44,9 +44,8 @@ class Compressor:
     def wake(self) -> None:
         """Look for files to compress soon, in a thread that does not delay the end of the process."""
         self._pause = FIRST_PAUSE
-        if not self._waking.acquire(
-            blocking=False
-        ):  # another thread, or what a signal handler has interrupted, does it
+        # Another thread, or what a signal handler has interrupted, may be doing it.
+        if not self._waking.acquire(blocking=False):
             return
         try:
             if self._thread is None or not self._thread.is_alive():
