@@ -3,11 +3,13 @@
 import gzip
 import importlib
 import os
+import random
 import sys
 import threading
 import time
 import tracemalloc
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 import regex
@@ -85,6 +87,31 @@ def test_what_other_formatters_write_are_records(log, monkeypatch, line, logger,
         assert counts == {"INFO": 2, "ERROR": 3}
     write(log, f"{line}\n" * 3)
     assert [record.level for record in read_all([RotatedLog(log)])] == ["ERROR"] * 3
+
+
+@pytest.mark.parametrize("files", [1, 3])
+@pytest.mark.parametrize("step", [30, 3600])
+def test_a_clock_that_is_set_back_hides_no_record(log, step, files):
+    """Summer time ends each year, and a search that finds half of the records says nothing of it."""
+    chance = random.Random(step + files)
+    seconds, lines, moments = 0, [], []
+    for number in range(900):
+        seconds += chance.choice((0, 1, 10, 40)) - (step if number in {300, 650} else 0)
+        moments.append(at(seconds))
+        lines.append(text(number).replace(f"{at(number):%H:%M:%S}", f"{at(seconds):%H:%M:%S}"))
+        assert parse(lines[-1].encode()).time == at(seconds)
+    for i in range(files):
+        part = lines[i * len(lines) // files : (i + 1) * len(lines) // files]
+        write(log.with_name(f"{log.name}.{files - 1 - i}") if i < files - 1 else log, "".join(part))
+    span = int((max(moments) - min(moments)).total_seconds())
+    for _ in range(12):
+        since = min(moments) + timedelta(seconds=chance.randrange(span))
+        until = since + timedelta(seconds=chance.randrange(1, span))
+        query = Query(since=since, until=until)
+        wanted = sorted(number for number, moment in enumerate(moments) if since <= moment < until)
+        assert sorted(numbers(read_older([RotatedLog(log)], count=1000, query=query).records)) == wanted
+        page = read_newer([RotatedLog(log)], {}, count=1000, query=query)
+        assert sorted(numbers(page.records)) == wanted
 
 
 def test_a_byte_order_mark_hides_no_record(log):

@@ -102,6 +102,7 @@ def _count(
         for record, place in log.scan(cursor, query):
             yield Counter([(record.time, record.level)] if record and record.time else ()), place
         return
+    unit = timedelta(seconds=1) if step < timedelta(minutes=1) else timedelta(minutes=1)
     patterns = COUNT_BY_SECOND if step < timedelta(minutes=1) else COUNT_BY_MINUTE
     for file, low, high in log.open_files(cursor, query, disorder=timedelta()):
         if file is None:
@@ -113,13 +114,20 @@ def _count(
             for key, number in Counter(found).items():
                 moment, offset, level = (part.decode("utf-8", "backslashreplace") for part in key)
                 made = parse_time(moment + offset)
-                if made and (not query.levels or level in query.levels):
+                if made and _is_counted(made, level, query, unit):
                     counts[made, level] += number
             for made, level in _others(block, found):
-                if not query.levels or level in query.levels:
+                if _is_counted(made, level, query, timedelta()):
                     counts[made, level] += 1
             cursor = file.cursor(begin)
             yield counts, cursor
+
+
+def _is_counted(made: datetime, level: str, query: Query, unit: timedelta) -> bool:
+    """Tell whether records of a level, made within `unit` from `made` on, are asked for, at least in part."""
+    is_level = not query.levels or level in query.levels
+    is_late = query.since is None or made + unit > query.since or made >= query.since
+    return is_level and is_late and (query.until is None or made < query.until)
 
 
 def _others(block: bytes, found: list[tuple[bytes, ...]]) -> Iterator[tuple[datetime, str]]:

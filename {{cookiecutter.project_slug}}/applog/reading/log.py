@@ -16,10 +16,13 @@ from applog.reading.folder import LogFile, list_files
 from applog.reading.log_file import BLOCK, HEAD_BYTES, WINDOW, OpenLogFile, checksum, first_time_in, read_head
 from applog.reading.query import EVERY_RECORD, Query
 from applog.reading.record import Cursor, Record
-from applog.reading.scan import first_time, last_time, scan_backwards, scan_forwards, seek
+from applog.reading.scan import DISORDER, first_time, is_ordered, last_time, scan_backwards, scan_forwards, seek
 
+SET_BACK = timedelta(days=1)  # a clock by no more, for a file to be looked into
+LIMITS = 10_000  # files whose first and last time are remembered
 BEYOND = 1 << 62  # an offset behind the end of any file
-DISORDER = timedelta(seconds=10)  # records may be this much out of the order of their times
+
+_limits: dict[tuple[tuple[int, int], int, datetime], tuple[datetime | None, datetime | None]] = {}
 
 
 class RotatedLog:
@@ -65,7 +68,7 @@ class RotatedLog:
         """Yield each file, open, with the offsets between which matching records may be, in the order of `scan`.
 
         While a file is being unpacked, None is yielded in its place. `disorder` is how much records may be out of the
-        order of their times.
+        order of their times; in a file where a clock was set back, matching records may be anywhere.
         """
         files = self.files()
         index, offset = (0 if forwards else len(files) - 1), None
@@ -75,25 +78,41 @@ class RotatedLog:
                 index = 0 if forwards else -1
             else:
                 index, offset = found, cursor.offset
+        passed = False  # the end of the time that is asked for
         for file in files[index:] if forwards else reversed(files[: index + 1]):
             if not forwards and offset is None and query.until and self._begins_after(file, query.until):
+                continue
+            if passed and self._is_outside(file, query):
                 continue
             with suppress(OSError), closing(self._open(file)) as opened:
                 while not opened.advance():
                     yield None, 0, 0
-                low = seek(opened, query.since - disorder) if query.since else 0
-                high = seek(opened, query.until + disorder) if query.until else opened.size
+                low, high = 0, opened.size
+                if (query.since or query.until) and is_ordered(opened):
+                    low = seek(opened, query.since - disorder) if query.since else 0
+                    high = seek(opened, query.until + disorder) if query.until else opened.size
                 if file is files[-1] and (forwards or offset is None):
                     high = min(high, opened.end())
                 if offset is not None:
                     low, high = (max(low, offset), high) if forwards else (low, min(high, offset))
                 yield opened, low, high
                 # The times are read from the file, so only where they are asked for.
-                if forwards and query.until and (last := last_time(opened)) and last > query.until + DISORDER:
-                    return
-                if not forwards and query.since and (first := first_time(opened)) and first < query.since - DISORDER:
-                    return
+                if forwards and query.until:
+                    passed = bool((last := last_time(opened)) and last > query.until + DISORDER)
+                if not forwards and query.since:
+                    passed = bool((first := first_time(opened)) and first < query.since - DISORDER)
             offset = None
+
+    def _is_outside(self, file: LogFile, query: Query) -> bool:
+        """Tell, by its first and last record, whether a file is at least SET_BACK before or after what is asked for."""
+        key = file.identity, file.size, file.modified
+        if key not in _limits:
+            if len(_limits) > LIMITS:
+                _limits.clear()
+            _limits[key] = self.first_time(file), self.last_time(file)
+        first, last = _limits[key]
+        is_before = query.since and last and last < query.since - SET_BACK
+        return bool(is_before or (query.until and first and first > query.until + SET_BACK))
 
     def _begins_after(self, file: LogFile, when: datetime) -> bool:
         """Tell, without unpacking it, whether a compressed file has nothing from before `when`."""

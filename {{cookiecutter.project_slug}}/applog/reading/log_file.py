@@ -78,7 +78,8 @@ class OpenLogFile:
             if identity:
                 check_identity(status, identity)
             self.identity, self.size, self._modified = (status.st_dev, status.st_ino), status.st_size, status.st_mtime
-            if Path(path).suffix == ".gz":
+            self.compressed = Path(path).suffix == ".gz"
+            if self.compressed:
                 self._file = PackedFile(self._file)
         except BaseException:
             self.close()
