@@ -76,7 +76,7 @@ def test_an_idle_process_that_has_a_deleted_backup_open(log, kind):
     assert len(own_files(log)) <= 3
 
 
-@pytest.mark.parametrize("held", ["django.log", "django.log.1"])
+@pytest.mark.parametrize("held", [pytest.param("django.log", marks=pytest.mark.storm), "django.log.1"])
 def test_a_foreign_program_holds_a_file_for_some_seconds(log, held):
     """Without this, an editor that shows the log costs records, or fills the console."""
     options = {"maxBytes": 2000, "backupCount": 5}
@@ -116,7 +116,7 @@ def size_of(log):
             time.sleep(0.01)
 
 
-@pytest.mark.parametrize("pause", [0.01, 0])
+@pytest.mark.parametrize("pause", [pytest.param(0.01, marks=pytest.mark.storm), 0])
 def test_readers_that_open_read_and_close(log, pause):
     """Without this, somebody who follows the log makes the project lose records, or stops its rotation."""
     options = {"maxBytes": 4000, "backupCount": 900}

@@ -216,7 +216,7 @@ def test_syslog_ng_sends_each_record_to_graylog(project, tmp_path, start, syslog
 
 
 @pytest.mark.skipif(not shutil.which("filebeat"), reason="Filebeat is not installed here")
-@pytest.mark.parametrize("kind", ROTATIONS)
+@pytest.mark.parametrize("kind", ["Time", pytest.param("Size", marks=pytest.mark.storm)])
 def test_filebeat_sends_each_record_in_elastic_s_names(project, tmp_path, start, kind):
     """Records with other names, or at the time at which they came by, are there and are not found."""
     text, output, _ = configure(project, "filebeat.yml").partition("output.elasticsearch:")
