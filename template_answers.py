@@ -57,16 +57,16 @@ OWN_NAMES = {
 POSTGRESQL_NAMES = {"postgres", "public", "template0", "template1"}
 # A project that is named like one of its own requirements, or of theirs, would have to install itself.
 REQUIREMENTS = {
-    "asgiref", "ast_serialize", "certifi", "charset_normalizer", "colorama", "dj_database_url", "django",
-    "axes", "django_axes", "django_csp", "django_permissions_policy", "django_stubs", "django_stubs_ext", "environs", "googleapis_common_protos",
-    "gunicorn", "h11", "h2", "hpack", "hypercorn", "hyperframe", "idna", "iniconfig", "librt", "marshmallow", "mypy",
-    "mypy_extensions", "opentelemetry", "opentelemetry_api", "opentelemetry_exporter_http_transport",
-    "opentelemetry_exporter_otlp_common", "opentelemetry_exporter_otlp_proto_common",
-    "opentelemetry_exporter_otlp_proto_http", "opentelemetry_proto", "opentelemetry_sdk",
-    "opentelemetry_semantic_conventions", "packaging", "pathspec", "pluggy", "priority", "protobuf", "psycopg",
-    "psycopg_binary", "pygments", "pytest", "pytest_django", "python_dotenv", "python_json_logger",
-    "pythonjsonlogger", "regex", "requests", "ruff", "sqlparse", "types_pyyaml", "types_regex", "typing_extensions",
-    "tzdata", "urllib3", "whitenoise", "wsproto",
+    "asgiref", "ast_serialize", "axes", "certifi", "charset_normalizer", "colorama", "dj_database_url", "django",
+    "django_axes", "django_csp", "django_permissions_policy", "django_stubs", "django_stubs_ext", "environs",
+    "googleapis_common_protos", "gunicorn", "h11", "h2", "hpack", "hypercorn", "hyperframe", "idna", "iniconfig",
+    "librt", "marshmallow", "mypy", "mypy_extensions", "opentelemetry", "opentelemetry_api",
+    "opentelemetry_exporter_http_transport", "opentelemetry_exporter_otlp_common",
+    "opentelemetry_exporter_otlp_proto_common", "opentelemetry_exporter_otlp_proto_http", "opentelemetry_proto",
+    "opentelemetry_sdk", "opentelemetry_semantic_conventions", "packaging", "pathspec", "pluggy", "priority",
+    "protobuf", "psycopg", "psycopg_binary", "pygments", "pytest", "pytest_django", "python_dotenv",
+    "python_json_logger", "pythonjsonlogger", "regex", "requests", "ruff", "sqlparse", "types_pyyaml", "types_regex",
+    "typing_extensions", "tzdata", "urllib3", "whitenoise", "wsproto",
 }  # fmt: skip
 # sys.stdlib_module_names leaves the package of Python's own tests out.
 STANDARD_LIBRARY = {"test", *(module.lower() for module in sys.stdlib_module_names)}
