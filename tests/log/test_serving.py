@@ -143,7 +143,11 @@ def assert_each_request_once(server, project, numbers):
 
 @unix
 @pytest.mark.parametrize(
-    ("handler", "queue", "rotations"), [(BY_SIZE, "false", 80), (BY_TIME, "true", 3)], ids=["size", "time-queue"]
+    ("handler", "queue", "rotations"),
+    [
+        pytest.param(BY_SIZE, "false", 80, marks=pytest.mark.storm, id="size"),
+        pytest.param(BY_TIME, "true", 3, id="queue"),
+    ],
 )
 def test_each_request_is_logged_once_under_load(bake, environment, start, handler, queue, rotations):
     """Without this, requests that four workers served at a busy hour leave no trace, or two."""
