@@ -95,6 +95,8 @@ class FloodFilter(logging.Filter):
             is_counted = False
             if isinstance(request, HttpRequest) and (event := security_event(record)) in REFUSALS:
                 user = request_user(request)
-                is_counted = limit.is_over(str(event), f"user {user.pk}" if user else client_network(request) or "-")
+                # Forms that fail the CSRF check are many, and must not hide who is denied a page.
+                kind = f"{event}, CSRF" if record.name == "django.security.csrf" else str(event)
+                is_counted = limit.is_over(kind, f"user {user.pk}" if user else client_network(request) or "-")
             record.is_counted = is_counted
         return not is_counted
