@@ -77,7 +77,7 @@ def parse_time(text: str) -> datetime | None:
 def parse_record(text: str) -> dict[str, Any]:
     """Return the fields of `applog.reading.record.Record` that `text` has."""
     start = text.lstrip("\0\ufeff")
-    return _parse_json(start) if start.startswith(("{", '{ "')) else _parse_text(text)
+    return _parse_json(start) if start.startswith("{") else _parse_text(text)
 
 
 def level_forms(name: str) -> tuple[str, ...]:

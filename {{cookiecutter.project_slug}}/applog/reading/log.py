@@ -16,7 +16,7 @@ from applog.reading.folder import LogFile, list_files
 from applog.reading.log_file import BLOCK, HEAD_BYTES, WINDOW, OpenLogFile, checksum, first_time_in, read_head
 from applog.reading.query import EVERY_RECORD, Query
 from applog.reading.record import Cursor, Record
-from applog.reading.scan import DISORDER, first_time, is_ordered, last_time, scan_backwards, scan_forwards, seek
+from applog.reading.scan import DISORDER, is_ordered, last_time, scan_backwards, scan_forwards, seek
 
 SET_BACK = timedelta(days=1)  # a clock by no more, for a file to be looked into
 LIMITS = 10_000  # files whose first and last time are remembered
@@ -100,7 +100,7 @@ class RotatedLog:
                 if forwards and query.until:
                     passed = bool((last := last_time(opened)) and last > query.until + DISORDER)
                 if not forwards and query.since:
-                    passed = bool((first := first_time(opened)) and first < query.since - DISORDER)
+                    passed = bool((first := self.first_time(file)) and first < query.since - DISORDER)
             offset = None
 
     def _is_outside(self, file: LogFile, query: Query) -> bool:

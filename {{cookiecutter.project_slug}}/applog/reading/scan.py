@@ -152,11 +152,6 @@ def _time(file: OpenLogFile, start: int, end: int) -> datetime | None:
     return parse(file.read(start, min(end, start + HEADER_BYTES))).time
 
 
-def first_time(file: OpenLogFile) -> datetime | None:
-    """Return the time of the first record near the file's beginning that has one."""
-    return next((when for _, when in _times(file, 0, min(file.size, BLOCK))), None)
-
-
 def last_time(file: OpenLogFile) -> datetime | None:
     """Return the time of the last record near the file's end that has one."""
     for start, end in scan_backwards(file, max(0, file.size - BLOCK), file.size, (file.start,)):
