@@ -137,24 +137,20 @@ def test_the_constructor_and_the_exit(log):
 
 
 TINY = '''
-"""The project's settings, with both handlers at tiny limits: ours, or the standard library's."""
-
-import os
+"""The project's settings, with both handlers at tiny limits."""
 
 from config.settings import *
 
-package = os.environ["HANDLERS"]
-prefix = "Shared" if package == "applog.handlers" else ""
 LOGGING["handlers"] |= {
     "size": {
-        "class": f"{package}.{prefix}RotatingFileHandler",
+        "class": "applog.handlers.SharedRotatingFileHandler",
         "filename": LOGS_DIR / "size.log",
         "maxBytes": 500,
         "backupCount": 900,
         "formatter": "text",
     },
     "time": {
-        "class": f"{package}.{prefix}TimedRotatingFileHandler",
+        "class": "applog.handlers.SharedTimedRotatingFileHandler",
         "filename": LOGS_DIR / "time.log",
         "when": "s",
         "formatter": "text",
@@ -165,10 +161,10 @@ LOGGING["root"]["handlers"] = ["console", "size", "time"]
 REQUESTS = range(60)
 
 
-def serve(python, project, package):
+def serve(python, project):
     """Run 60 requests, with an autoreload in the middle; return what was rotated and lost, and the tracebacks."""
     (project / "config" / "tiny.py").write_text(TINY.lstrip(), encoding="utf-8")
-    env = {"DJANGO_SETTINGS_MODULE": "config.tiny", "HANDLERS": package, "PYTHONUNBUFFERED": "1"}
+    env = {"DJANGO_SETTINGS_MODULE": "config.tiny", "PYTHONUNBUFFERED": "1"}
     server = Server([python, "manage.py", "runserver", "127.0.0.1:8000"], project, env)
     try:
         for number in REQUESTS:
@@ -193,9 +189,8 @@ def read(path):
 
 def test_runserver_rotates_without_an_error(bake, windows_python):
     """Without this, the console of each developer on Windows fills with PermissionError."""
-    ours = serve(windows_python, bake(project_name="Ours"), "applog.handlers")
-    print("shared handlers:  ", ours)
-    print("standard library: ", serve(windows_python, bake(project_name="Theirs"), "logging.handlers"))
+    ours = serve(windows_python, bake())
+    print(ours)
     assert ours["tracebacks"] == 0
     assert ours["lost"] == {"size": 0, "time": 0}
     assert ours["rotations"]["size"] >= 5

@@ -19,7 +19,7 @@ import template_answers
 
 # Half of what `uv run pytest` tries: the test runs once for each version of Django. `--hypothesis-profile=thorough`
 # tries thousands.
-EXAMPLES = 60
+EXAMPLES = 30
 settings.register_profile("default", max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=EXAMPLES * 20)
 settings.load_profile("default")

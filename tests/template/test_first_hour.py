@@ -150,6 +150,9 @@ def test_uploads_have_a_place_of_their_own(bake, environment, serve, tmp_path):
 def test_the_commands_of_agents_md_work(bake):
     """Instructions that drift from the project mislead whoever trusts them, and an assistant trusts them."""
     project = bake()
+    for tests in (project / "applog" / "tests").glob("test_*.py"):
+        if tests.name != "test_logging.py":  # one file shows that the command works; all run elsewhere
+            tests.unlink()
     text = (project / "AGENTS.md").read_text(encoding="utf-8")
     assert 40 <= len(text.splitlines()) <= 60
     block = re.search(r"^```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[1].splitlines()

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import lru_cache
 from logging.handlers import RotatingFileHandler, TimedRotatingFileHandler
 from typing import Any
 
@@ -23,6 +24,12 @@ from applog.rotation.retention import Rotated, find_surplus
 from applog.rotation.shared_handler import SharedFileHandler
 
 NUMBER = re.compile(r"\.([1-9]\d{0,5})(?!\d)", re.ASCII)
+
+
+@lru_cache(4096)
+def find_numbers(name: str) -> tuple[tuple[int, int], ...]:
+    """Return the periods, which are negative numbers, that a file's name may stand for, each with 0."""
+    return tuple((-int(number), 0) for number in NUMBER.findall(name))
 
 
 class SharedRotatingFileHandler(SharedFileHandler, RotatingFileHandler):
@@ -39,7 +46,7 @@ class SharedRotatingFileHandler(SharedFileHandler, RotatingFileHandler):
         return self.rotation_filename(f"{self.baseFilename}.{-period}")  # so that the oldest has the smallest period
 
     def _find(self, name: str) -> Iterable[tuple[int, int]]:
-        return [(-int(number), 0) for number in NUMBER.findall(name)]
+        return find_numbers(name)
 
     def _rotated(self) -> list[Rotated]:
         found = super()._rotated()
@@ -56,16 +63,17 @@ class SharedRotatingFileHandler(SharedFileHandler, RotatingFileHandler):
         # Renumber up to the first gap. A process that is killed meanwhile leaves a gap for the next rotation.
         numbers = {-file.period for file in files}
         gap = next(number for number in itertools.count(1) if number not in numbers)
+        paths = {-number: self._path(-number) for number in range(1, gap + 1)}
         renamed = []
         for file in files:
-            if -file.period < gap:
-                path = self._path(file.period - 1) + (PACKED if file.path != self._path(file.period) else "")
+            if file.period - 1 in paths:
+                path = paths[file.period - 1] + (PACKED if file.path != paths[file.period] else "")
                 os_files.rename(file.path, path)
                 renamed.append(Rotated(file.period - 1, 0, path))
             else:
                 renamed.append(file)
-        self.rotate(self.baseFilename, self._path(-1))
-        return [*renamed, Rotated(-1, 0, self._path(-1))]
+        self.rotate(self.baseFilename, paths[-1])
+        return [*renamed, Rotated(-1, 0, paths[-1])]
 
     def _surplus(self, files: list[Rotated]) -> list[str]:
         # Without backupCount there is a rotation by hand only, and one file is kept.

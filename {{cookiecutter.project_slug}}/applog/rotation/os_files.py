@@ -212,12 +212,15 @@ def rename(source: str, target: str) -> None:
     On Windows that fails while another program has the file open. Programs that read a log close it soon, so the rename
     is tried again for RENAME_SECONDS.
     """
+    if not WINDOWS:
+        os.replace(source, target)
+        return
     until = time.monotonic() + RENAME_SECONDS
     while True:
         try:
             os.replace(source, target)
         except PermissionError:
-            if not WINDOWS or time.monotonic() >= until:
+            if time.monotonic() >= until:
                 raise
             time.sleep(0)
         else:

@@ -31,8 +31,8 @@ def list_rotated(
     with os.scandir(os.path.dirname(log)) as entries:
         for entry in entries:
             for period, number in find(entry.name):
-                own, path = path_of(period, number), entry.path
-                if (path == own or path == own + PACKED) and entry.is_file():
+                path, own = entry.path, path_of(period, number)
+                if path.startswith(own) and path[len(own) :] in {"", PACKED} and entry.is_file():
                     found.append(Rotated(period, number, path))
                     break
     return sorted(found)
