@@ -2,13 +2,16 @@
 
 import shutil
 import time
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from conftest import CHOICES, run, started_servers
 from filelock import FileLock
 from page_support import PAGE, PASSWORD, prepare, record, write
 from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.expected_conditions import staleness_of
 from servers import fetch, wait_for
 
@@ -111,9 +114,9 @@ def test_the_log_is_read_in_a_browser(site, open_browser, tmp_path):
     assert EVIL in messages(browser)
     assert len(messages(browser)) == 100
 
-    follow(browser, "ERROR and above")
+    follow(browser, "ERROR")
     assert messages(browser) == ["payment failed"]
-    trace = browser.find_element(By.CSS_SELECTOR, ".log-message pre")
+    trace = browser.find_element(By.CSS_SELECTOR, ".log-lines")
     assert not trace.is_displayed()
     browser.find_element(By.CSS_SELECTOR, ".log-message summary").click()
     assert trace.is_displayed()
@@ -140,7 +143,7 @@ def test_the_log_is_read_in_a_browser(site, open_browser, tmp_path):
 
     errors = [entry["message"] for entry in browser.get_log("browser") if "favicon.ico" not in entry["message"]]
     assert errors == []
-    for width in (1280, 390):
+    for width in (1280, 820, 390, 320):
         browser.set_window_size(width, 900)
         room = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
         assert room[0] <= room[1], f"{width} pixels wide, and one has to scroll sideways"
@@ -155,7 +158,7 @@ def test_live_mode_shows_a_record_at_once_and_waits_while_one_reads(site, open_b
     status = browser.find_element(By.ID, "log-status")
     fetch(f"{address}/no-such-page")
     wait_for(lambda: messages(browser)[0].endswith("Not Found: /no-such-page"), LIVE_SECONDS)
-    assert status.text.startswith("Live: ")
+    assert status.text.startswith("Live, new records: ")
 
     browser.execute_script("window.scrollTo(0, document.body.scrollHeight)")
     wait_for(lambda: status.get_property("textContent").startswith("Paused"))
@@ -168,6 +171,54 @@ def test_live_mode_shows_a_record_at_once_and_waits_while_one_reads(site, open_b
     assert "/news/" not in (project / "logs" / "django.log").read_text(encoding="utf-8")
 
 
+def test_hands_and_eyes_are_spared(site, open_browser):
+    """Who reads logs all day wants many records on the screen, keys, and a part of the chart by one pull."""
+    _, address = site
+    browser = open_browser()
+    sign_in(browser, address)
+    browser.set_window_size(1280, 1000 + browser.execute_script("return outerHeight - innerHeight"))
+    bottoms = "return [...document.querySelectorAll('.log-row')].map(row => row.getBoundingClientRect().bottom)"
+    assert sum(bottom <= 1000 for bottom in browser.execute_script(bottoms)) >= 30
+
+    keys = ActionChains(browser)
+    keys.send_keys("/").send_keys("number").perform()
+    assert browser.find_element(By.ID, "searchbar").get_property("value") == "number"
+    browser.execute_script("document.activeElement.blur()")
+    keys.send_keys("jjk").send_keys(Keys.ENTER).perform()
+    [opened] = browser.find_elements(By.CSS_SELECTOR, "details[open]")
+    assert opened.find_element(By.CLASS_NAME, "log-text").text == messages(browser)[0]
+
+    browser.get(f"{address}{PAGE}?level=ERROR")
+    browser.execute_cdp_cmd(
+        "Browser.grantPermissions", {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+    )
+    browser.find_element(By.CSS_SELECTOR, ".log-row summary").click()
+    wait_for(lambda: browser.find_elements(By.CSS_SELECTOR, ".log-links button"))
+    browser.find_element(By.CSS_SELECTOR, ".log-links button").click()
+    wait_for(lambda: browser.find_element(By.CSS_SELECTOR, ".log-links button").text == "Copied")
+    read = "navigator.clipboard.readText().then(arguments[0])"
+    head, *below = browser.execute_async_script(read).split("\n")
+    assert head.endswith(" ERROR shop.pay payment failed")
+    assert below == [line.rstrip() for line in TRACEBACK]
+
+    browser.find_element(By.ID, "log-wrap").click()
+    browser.get(f"{address}{PAGE}")
+    assert "log-wrap" in browser.find_element(By.ID, "result_list").get_attribute("class")
+    bars = browser.find_elements(By.CSS_SELECTOR, ".log-histogram svg a")
+    first, last = bars[len(bars) // 2], bars[-1]
+    links = [bar.get_attribute("href")["baseVal"] for bar in (first, last)]
+    hit = By.CSS_SELECTOR, ".log-hit"
+    ActionChains(browser).drag_and_drop(first.find_element(*hit), last.find_element(*hit)).perform()
+    wait_for(lambda: "since=" in browser.current_url)
+    chosen = parse_qs(urlsplit(browser.current_url).query)
+    assert [chosen["since"], chosen["until"]] == [parse_qs(links[0][1:])["since"], parse_qs(links[1][1:])["until"]]
+
+    browser.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "Asia/Tokyo"})
+    browser.get(f"{address}{PAGE}")
+    follow(browser, "Show in Asia/Tokyo")
+    assert browser.find_element(By.ID, "log-zone").text.startswith("Times: Asia/Tokyo, UTC+09:00")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nobody_is_shut_out(site, open_browser, axe, scheme):
     """Who reads by ear, by keyboard or with little contrast has to find the error, too."""
@@ -176,7 +227,7 @@ def test_nobody_is_shut_out(site, open_browser, axe, scheme):
     preference = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", preference)
     sign_in(browser, address)
-    for query in ("", "?live=1", "?level=LOUD"):
+    for query in ("", "?live=1", "?level=LOUD", "?text=number+-14&level=%3DINFO&logger=shop&zone=Asia/Tokyo"):
         browser.get(f"{address}{PAGE}{query}")
         browser.execute_script("document.querySelectorAll('details').forEach(part => { part.open = true; })")
         browser.execute_script(axe)
@@ -191,7 +242,7 @@ def test_the_page_needs_no_scripts(site, open_browser):
     sign_in(browser, address)
     follow(browser, "Older")
     assert messages(browser)[-1] == "number 0"
-    follow(browser, "ERROR and above")
+    follow(browser, "ERROR")
     browser.find_element(By.CSS_SELECTOR, ".log-message summary").click()
     assert browser.find_element(By.CSS_SELECTOR, ".log-message pre").is_displayed()
     browser.find_element(By.NAME, "text").send_keys("nobody logged this\n")

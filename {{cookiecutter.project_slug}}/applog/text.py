@@ -97,7 +97,7 @@ def parse_time(text: str) -> datetime:
 
     Raises ValueError, with a sentence for people, when it is something else.
     """
-    current = now()
+    current, typed = now(), text
     if (age := parse_age(text)) is not None:
         return current - min(age, current - EARLIEST)
     try:
@@ -106,7 +106,7 @@ def parse_time(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
         moment = moment if moment.tzinfo else timezone.make_aware(moment)
     except (ValueError, OverflowError):
-        message = f"{text!a} is not a time. {TIME_FORMATS}"
+        message = f"{typed!a} is not a time. {TIME_FORMATS}"
         raise ValueError(message) from None
     if not EARLIEST <= moment < LATEST:
         message = "Choose a time between 1971 and 9000."

@@ -17,6 +17,7 @@ from applog.text import printable
 
 STATS_HOURS = 24  # counted, unless an option says since when
 MESSAGES = 10  # printed
+LEAST_BAR = 5  # characters; without room for more there are no bars
 MESSAGE_KINDS = 20_000  # that are distinguished at a time
 
 Levels = dict[datetime, Counter[str]]
@@ -49,7 +50,8 @@ def draw(command: BaseCommand, levels: Levels) -> None:
     known = [level for level in reversed(LEVELS) if any(level in numbers for numbers in levels.values())]
     known += sorted({level for numbers in levels.values() for level in numbers} - set(LEVELS))
     columns = [max(len(level), 7) for level in known]
-    room = max(10, min(get_terminal_size().columns, 120) - 18 - sum(column + 1 for column in columns))
+    room = min(get_terminal_size().columns, 120) - 18 - sum(column + 1 for column in columns)
+    room = room if room > LEAST_BAR else 0
     most = max(numbers.total() for numbers in levels.values())
     head = " ".join(f"{printable(level):>{column}}" for level, column in zip(known, columns, strict=True))
     command.stdout.write(f"{'':16} {head}")
@@ -68,7 +70,7 @@ def draw(command: BaseCommand, levels: Levels) -> None:
 
 def split_bar(numbers: Counter[str], levels: list[str], most: int, room: int) -> Iterator[tuple[str, int]]:
     """Yield each level that occurs with its part of a bar, at least one of the `room` characters for `most` records."""
-    for level in levels:
+    for level in levels if room else ():
         if numbers[level]:
             yield level, max(1, round(numbers[level] / most * room))
 

@@ -20,6 +20,7 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from applog import security
+from applog.page.fields import in_zone
 from applog.page.forms import LogForm
 from applog.page.places import BUSY, busy, give_back, take
 from applog.reading.pages import Position, read_newer
@@ -38,8 +39,11 @@ UNREAD_SECONDS = 30.0  # until a piece must have been read
 @require_safe
 def download(request: HttpRequest) -> HttpResponseBase:
     """Send all matching records, oldest first, as they are in the files; of huge ones the beginning."""
-    form = LogForm(request.GET)
-    if not form.is_valid():
+    request.log_level = logging.DEBUG  # type: ignore[attr-defined]  # reading is recorded by itself
+    with in_zone(request.GET.get("zone")):
+        form = LogForm(request.GET)
+        is_valid = form.is_valid()
+    if not is_valid:
         return HttpResponse(form.sentence, status=400, content_type="text/plain")
     kind = AsyncDownload if isinstance(request, ASGIRequest) else BlockingDownload
     if (pieces := kind.take(request, stream(request, form))) is None:

@@ -7,49 +7,16 @@ from urllib.parse import urlencode
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
 
 from applog.conf import ProjectLog, project_logs
 from applog.context import REQUEST_ID_PATTERN
-from applog.reading.pages import Position
-from applog.reading.query import LEVELS, PATTERN_CHARACTERS, READ, Query
-from applog.text import parse_time, printable, without_isolates
+from applog.page.fields import FieldsField, PositionField, SearchField, TimeField, Words, ZoneField, read_words
+from applog.reading.query import PATTERN_CHARACTERS, READ, Query
+from applog.text import printable
 
 POSITION_CHARACTERS = 1000
-POSITIONS = {"before", "after"}
-
-
-class TimeField(forms.CharField):
-    """A time, or an age such as 2h."""
-
-    def clean(self, value: Any) -> Any:
-        """Return the aware time, or None if the field is empty."""
-        if not (text := super().clean(value)):
-            return None
-        try:
-            return parse_time(text)
-        except ValueError as error:
-            raise ValidationError(str(error)) from None
-
-
-class SearchField(forms.CharField):
-    """Text to search for, which may have been copied from the page."""
-
-    def to_python(self, value: Any) -> Any:
-        """Return the text as it is in the log."""
-        return without_isolates(super().to_python(value) or "")
-
-
-class PositionField(forms.CharField):
-    """A position in the logs, as the links of the page have it."""
-
-    def clean(self, value: Any) -> Any:
-        """Return the position, or None if the field is empty."""
-        try:
-            position = Position.parse(super().clean(value))
-        except ValueError:
-            message = "This is not a position in the logs; follow the links of the page."
-            raise ValidationError(message) from None
-        return position or None
+POSITIONS = {"before", "after", "around"}
 
 
 class LogForm(forms.Form):
@@ -59,24 +26,40 @@ class LogForm(forms.Form):
     """
 
     log = forms.ChoiceField(required=False)
-    level = forms.ChoiceField(required=False, choices=[("", ""), *((level, level) for level in LEVELS)])
+    level = forms.CharField(label=_("Level"), required=False, max_length=200)
     text = SearchField(required=False, strip=False, max_length=PATTERN_CHARACTERS)
     kind = forms.ChoiceField(
         required=False,
-        choices=[("", "Text"), ("pattern", "Regular expression")],
-        widget=forms.Select({"aria-label": "Kind of search"}),
+        choices=[("", _("Text")), ("pattern", _("Regular expression"))],
+        widget=forms.Select({"aria-label": _("Kind of search")}),
     )
     request = forms.RegexField(
         rf"^{REQUEST_ID_PATTERN.pattern}\Z",
-        label="Request id",
+        label=_("Request id"),
         required=False,
-        error_messages={"invalid": "A request id has up to 128 letters, digits, dots, hyphens and underscores."},
+        error_messages={"invalid": _("A request id has up to 128 letters, digits, dots, hyphens and underscores.")},
     )
-    logger = forms.RegexField(r"^\S+\Z", required=False, max_length=200, error_messages={"invalid": "Type one name."})
-    since = TimeField(label="From", required=False, max_length=40)
-    until = TimeField(label="To", required=False, max_length=40)
+    logger = forms.RegexField(
+        r"^\S+\Z",
+        label=_("Logger"),
+        required=False,
+        max_length=200,
+        error_messages={"invalid": _("Type names, with commas between them and no blanks.")},
+        widget=forms.TextInput({"placeholder": _("shop or -shop.noise")}),
+    )
+    since = TimeField(label=_("From"), required=False, max_length=40)
+    until = TimeField(label=_("To"), required=False, max_length=40)
+    field = FieldsField(
+        label=_("Fields"),
+        required=False,
+        max_length=500,
+        widget=forms.TextInput({"placeholder": "http.route=/orders"}),
+    )
+    zone = ZoneField(label=_("Time zone"), required=False, max_length=100)
+    own = forms.ChoiceField(required=False, choices=[("", ""), ("1", "")])
     before = PositionField(required=False, max_length=POSITION_CHARACTERS)
     after = PositionField(required=False, max_length=POSITION_CHARACTERS)
+    around = PositionField(required=False, max_length=POSITION_CHARACTERS)
     live = forms.ChoiceField(required=False, choices=[("", ""), ("1", "")])
 
     def __init__(self, data: QueryDict) -> None:
@@ -84,24 +67,33 @@ class LogForm(forms.Form):
         self.logs = project_logs()
         self.first = next(iter(self.logs), "")
         self.fields["log"].choices = [(name, name) for name in (*self.logs, "all")]  # type: ignore[attr-defined]
-        for name in ("request", "logger", "since", "until"):
-            # These fields are beside the records, outside of the form.
-            self.fields[name].widget.attrs |= {"form": "changelist-search", "autocomplete": "off"}
+        for field in self.more_fields:
+            field.field.widget.attrs["autocomplete"] = "off"
         for name in ("since", "until"):
-            self.fields[name].widget.attrs["placeholder"] = "2h or 2026-11-24 05:30"
+            self.fields[name].widget.attrs["placeholder"] = "2h, 2026-11-24 05:30"
+
+    @property
+    def more_fields(self) -> list[forms.BoundField]:
+        """The fields that are folded away until they are needed."""
+        return [self[name] for name in ("logger", "request", "since", "until", "field")]
+
+    @property
+    def kept_values(self) -> dict[str, str]:
+        """What a new search keeps, though it has no field of its own to type into."""
+        return {name: value for name, value in self.values.items() if name in {"log", "level", "zone", "own", "live"}}
 
     def clean(self) -> dict[str, Any]:
         """Refuse unknown parameters, a position of another log, and a query that cannot be used."""
         data: QueryDict = self.data  # type: ignore[assignment]
         for name, values in data.lists():
             if name not in self.fields or len(values) > 1:
-                message = "The address has a parameter that this page does not know, or has one twice."
+                message = _("The address has a parameter that this page does not know, or has one twice.")
                 raise ValidationError(message)
         if self.errors:
             return self.cleaned_data
         positions = [self.cleaned_data[name] for name in POSITIONS if self.cleaned_data[name]]
         if len(positions) > 1 or any(position.keys() - {log.name for log in self.chosen} for position in positions):
-            message = "This position in the logs does not match the other filters."
+            message = _("This position in the logs does not match the other filters.")
             raise ValidationError(message)
         try:
             self.query  # noqa: B018  made here, so that a bad one is refused here
@@ -119,15 +111,31 @@ class LogForm(forms.Form):
     def query(self) -> Query:
         """The query of the filters. Raises ValueError if it cannot be used."""
         data = self.cleaned_data
+        text, without = self.words
         return Query(
             level=data["level"],
             logger=data["logger"],
             request_id=data["request"],
             since=data["since"],
             until=data["until"],
-            leave_out_reads=bool(data["text"]) and READ not in data["text"],
-            **{data["kind"] or "text": data["text"]},
+            fields=data["field"],
+            without=without,
+            leave_out_reads=self.leaves_out_reads,
+            **{data["kind"] or "text": text},
         )
+
+    @cached_property
+    def words(self) -> Words:
+        """The text to search for, and the texts to leave out. A regular expression is taken as it is."""
+        text: str = self.cleaned_data["text"]
+        return (text, ()) if self.cleaned_data["kind"] else read_words(text)
+
+    @property
+    def leaves_out_reads(self) -> bool:
+        """Tell whether records about reading the log are left out: they are not what is looked for in other logs."""
+        data = self.cleaned_data
+        asks = READ in data["text"] or (data["logger"] or "").startswith("applog") or bool(data["request"])
+        return not (data["own"] or asks or [log.name for log in self.chosen] == ["security"])
 
     @property
     def sentence(self) -> str:

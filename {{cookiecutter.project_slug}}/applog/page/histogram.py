@@ -104,6 +104,11 @@ class Histogram:
         return {level: f"{number:,}" for level, number in ordered(totals)}
 
     @property
+    def most(self) -> str:
+        """How many records the highest bar has."""
+        return f"{self.bars[0].most:,}"
+
+    @property
     def axis(self) -> list[str]:
         """The labels below the bars."""
         bars = self.bars

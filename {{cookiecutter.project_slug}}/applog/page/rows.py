@@ -1,18 +1,25 @@
 """Records as rows of the log's page. Their text is escaped, so that it cannot hide or reorder anything."""
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from textwrap import dedent
 
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html_join
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from applog.page.fields import write_fields
+from applog.page.marks import Marker
 from applog.reading.pages import Position
-from applog.reading.query import LEVELS
+from applog.reading.query import LEVELS, field_text
 from applog.reading.record import Record
 from applog.text import isolate, printable, show_cut
 
 MESSAGE_CHARACTERS = 500  # shown of a message; a longer one is shown whole when the row is opened
+LINKED_CHARACTERS = 200  # of a field's value, up to which it links to the records that have it
 
 
 def shown(text: str) -> str:
@@ -22,21 +29,32 @@ def shown(text: str) -> str:
 
 @dataclass
 class Row:
-    """A record, and a function that returns the query string of filters."""
+    """A record, a function that returns the query string of filters, and what marks the hits of a search.
+
+    `is_marked` is for the record whose neighbours are asked for, `heading` for the first one of a day.
+    """
 
     record: Record
     link: Callable[..., str]
+    marker: Marker
+    is_marked: bool = False
+    heading: str = ""
+
+    @cached_property
+    def day(self) -> str:
+        """The record's day, in the current time zone."""
+        return f"{timezone.localtime(self.record.time):%Y-%m-%d}" if self.record.time else ""
 
     @property
-    def day(self) -> str:
-        """The record's day, in the project's time zone."""
-        return f"{timezone.localtime(self.record.time):%Y-%m-%d}" if self.record.time else ""
+    def weekday(self) -> str:
+        """Its day of the week."""
+        return date_format(timezone.localtime(self.record.time), "l") if self.record.time else ""
 
     @property
     def clock(self) -> str:
         """Its time of day."""
         time = self.record.time
-        return timezone.localtime(time).time().isoformat(timespec="milliseconds") if time else "no time"
+        return timezone.localtime(time).time().isoformat(timespec="milliseconds") if time else _("no time")
 
     @property
     def kind(self) -> str:
@@ -61,19 +79,27 @@ class Row:
     @property
     def message(self) -> str:
         """The message, or its beginning."""
-        text = printable(self.record.message)
-        return isolate(text if len(text) <= MESSAGE_CHARACTERS else f"{text[:MESSAGE_CHARACTERS]}…")
+        text = self.record.message
+        return self.marker.mark(text if not self.is_long else f"{text[:MESSAGE_CHARACTERS]}…")
+
+    @property
+    def is_long(self) -> bool:
+        """Tell whether `message` is only the beginning."""
+        return len(self.record.message) > MESSAGE_CHARACTERS
 
     @property
     def whole_message(self) -> str:
-        """The whole message if it is longer than `message`, otherwise ""."""
-        text = printable(self.record.message)
-        return isolate(text) if len(text) > MESSAGE_CHARACTERS else ""
+        """The message with its line ends, if it has several lines or is longer than `message`, otherwise ""."""
+        text = self.record.message
+        return self._mark_lines(text.split("\n"), is_counted=False) if self.is_long or "\n" in text else ""
 
-    @property
+    @cached_property
     def lines(self) -> str:
         """The lines below the first, usually a traceback."""
-        return dedent("\n".join(shown(line) for line in self.record.lines))
+        return self._mark_lines(dedent("\n".join(map(printable, self.record.lines))).split("\n"), is_counted=True)
+
+    def _mark_lines(self, lines: list[str], *, is_counted: bool) -> str:
+        return format_html_join("\n", "{}", ((self.marker.mark(line, is_counted=is_counted),) for line in lines))
 
     @property
     def cut(self) -> str:
@@ -82,28 +108,32 @@ class Row:
 
     @property
     def summary(self) -> str:
-        """The title of what the row opens: a traceback's last line; "" if there is nothing to open."""
+        """What the message does not say: a traceback's last line; "" if there are no lines."""
         last = next((line.strip() for line in reversed(self.record.lines) if line.strip()), "")
+        return self.marker.mark(last[:MESSAGE_CHARACTERS], is_counted=False) if last else ""
+
+    @property
+    def length(self) -> str:
+        """How many lines there are below the first."""
         count = len(self.record.lines)
-        if last:
-            return f"{isolate(printable(last)[:MESSAGE_CHARACTERS])} ({count} line{'s' * (count != 1)})"
-        return "Details" if self.whole_message or self.fields or self.cut else ""
+        return ngettext("%(count)s line", "%(count)s lines", count) % {"count": count}
 
     @property
-    def fields(self) -> list[tuple[str, str]]:
-        """The further fields of a JSON record."""
-        return [
-            (shown(name), shown(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
-            for name, value in self.record.fields.items()
-            if name != "exception.stacktrace"
-        ]
+    def fields(self) -> Iterator[tuple[str, str, str]]:
+        """The further fields of a JSON record: name, value, and the query string for records that have it."""
+        for name, value in self.record.fields.items():
+            if name != "exception.stacktrace":
+                text = field_text(value)
+                is_linked = len(text) <= LINKED_CHARACTERS and len(name) <= LINKED_CHARACTERS
+                link = self.link(log=self.record.log, field=write_fields([(name, text)])) if is_linked else ""
+                yield shown(name), self.marker.mark(text), link
 
     @property
-    def own_link(self) -> str:
-        """The query string for this record and the ones before it."""
+    def context_link(self) -> str:
+        """The query string for this record and its neighbours."""
         cursor = self.record.cursor
         end = cursor._replace(offset=cursor.offset + self.record.size)
-        return self.link(log=self.record.log, before=str(Position({self.record.log: end})))
+        return self.link(log=self.record.log, around=str(Position({self.record.log: end})))
 
     @property
     def logger_link(self) -> str:

@@ -11,16 +11,21 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from applog import security
 from applog.conf import ProjectLog, used_handlers
 from applog.page import histogram
+from applog.page.fields import in_zone
+from applog.page.filters import chips, groups, legend
 from applog.page.forms import LogForm
+from applog.page.marks import Marker
 from applog.page.places import BUSY, busy, place
 from applog.page.rows import Row
 from applog.reading.pages import Page, Position, read_newer, read_older
-from applog.reading.query import LEVELS
 from applog.reading.search import SlowPatternError
 from applog.text import now, show_size, show_time
 
@@ -31,55 +36,70 @@ NEWS_SECONDS = 0.5
 NEWS_SALT = "applog.news"
 NEWS_AGE = 86400  # seconds, of a token
 NEWS_LOGGED_SECONDS = 3600  # after which live mode is recorded again
-SPANS = {"": "Any time", "1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days"}
+CHART_SECONDS = 5  # after which live mode counts again
 
 
 @require_safe
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Show the records that the URL asks for, with the filters, the files and the histogram."""
+    request.log_level = logging.DEBUG  # type: ignore[attr-defined]  # reading is recorded by itself
+    with in_zone(request.GET.get("zone")):
+        response = _page(request, context)
+        return response.render() if isinstance(response, TemplateResponse) else response
+
+
+def _page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     form = LogForm(request.GET)
     valid = form.is_valid()
     if valid and "" in request.GET.values():  # the form has sent its empty fields, too
         return HttpResponseRedirect(f"?{urlencode(form.values)}")
-    changelist = {
-        "opts": context["opts"],
-        "has_filters": True,
-        "has_active_filters": bool(request.GET),
-        "clear_all_filters_qs": "?",
-        "filter_specs": filters(form),
-    }
+    context |= {"form": form, "title": _("Logs"), "groups": groups(form)}
     # What Django's template for lists of rows needs; the last one avoids an inline style, which CSP forbids.
-    context |= {"cl": SimpleNamespace(**changelist), "actions_on_top": True, "form": form, "title": "Logs"}
+    context |= {"cl": SimpleNamespace(opts=context["opts"], has_filters=False), "actions_on_top": True}
     if not valid:
         return TemplateResponse(request, "applog/log.html", context, status=400)
+    context["chips"] = list(chips(form))
     with place() as free:
         if not free:
             form.add_error(None, BUSY)
             return busy(request, TemplateResponse(request, "applog/log.html", context))
         try:
-            found, counted = read(form), count(form)
+            (found, index), counted = read(form), count(form)
         except SlowPatternError as error:
             form.add_error(None, str(error))
-            valid = False
+            return TemplateResponse(request, "applog/log.html", context, status=400)
         # After reading, so that no search finds its own record.
         security.record(logging.INFO, "sensitive_read", f"log page, {form.description}", request)
-    if valid:
-        context |= {
-            "files": [describe_log(log) for log in form.logs.values()],
-            "histogram": counted,
-            "is_written": any("filename" in options for options in used_handlers().values()),
-            "rows": make_rows(found),
-            **links(request, form, found),
-        }
-    return TemplateResponse(request, "applog/log.html", context, status=200 if valid else 400)
+    rows, html, hits = make_rows(form, found, index)
+    words = ngettext("%(hits)s hit on this page", "%(hits)s hits on this page", hits) % {"hits": hits}
+    context |= {
+        "files": [describe_log(log) for log in form.logs.values()],
+        "is_written": any("filename" in options for options in used_handlers().values()),
+        "rows": rows,
+        "rows_html": html,
+        "hits": words if hits else "",
+        "zone": describe_zone(),
+        **chart(form, counted),
+        **links(request, form, found),
+    }
+    return TemplateResponse(request, "applog/log.html", context)
 
 
-def read(form: LogForm) -> Page:
-    """Return the page of records that a valid form asks for."""
+def read(form: LogForm) -> tuple[Page, int | None]:
+    """Return the page of records that a valid form asks for, and which of them is asked for with its neighbours."""
     options: dict[str, Any] = {"count": RECORDS, "query": form.query, "seconds": READ_SECONDS, "size": PAGE_CHARACTERS}
-    if after := form.cleaned_data["after"]:
-        return read_newer(form.chosen, after, **options)
-    return read_older(form.chosen, form.cleaned_data["before"], **options)
+    data = form.cleaned_data
+    if data["after"]:
+        return read_newer(form.chosen, data["after"], **options), None
+    if not data["around"]:
+        return read_older(form.chosen, data["before"], **options), None
+    options |= {"count": RECORDS // 2, "seconds": READ_SECONDS / 2, "size": PAGE_CHARACTERS // 2}
+    newer = read_newer(form.chosen, data["around"], **options)
+    older = read_older(form.chosen, data["around"], **options)
+    both = Page(
+        newer.records + older.records, older.older, newer.newer, newer.complete and older.complete, older.exhausted
+    )
+    return both, len(newer.records)
 
 
 def count(form: LogForm) -> histogram.Histogram:
@@ -92,10 +112,29 @@ def count(form: LogForm) -> histogram.Histogram:
     return found
 
 
-def make_rows(found: Page) -> list[Row]:
-    """Return the rows of a page. Their links do not keep the filters of the page."""
-    link = LogForm(QueryDict()).link
-    return [Row(record, link) for record in found.records]
+def chart(form: LogForm, counted: histogram.Histogram) -> dict[str, Any]:
+    """Return what the chart's template needs."""
+    number = sum(bar.levels.total() for bar in counted.bars)
+    words = ngettext("%(number)s record", "%(number)s records", number) % {"number": f"{number:,}"}
+    total = words if counted.complete else _("more than %s") % words
+    return {"form": form, "histogram": counted, "legend": legend(form, counted), "total": total if number else ""}
+
+
+def make_rows(form: LogForm, found: Page, index: int | None = None) -> tuple[list[Row], str, int]:
+    """Return the rows of a page, as HTML too, and how many hits are marked in them.
+
+    Their links do not keep the filters of the page, but the time zone.
+    """
+    zone = form.values.get("zone", "")
+    link = LogForm(QueryDict(urlencode({"zone": zone}) if zone else "")).link
+    query = form.query
+    marker = Marker(query.text, query.pattern)
+    rows = [Row(record, link, marker, number == index) for number, record in enumerate(found.records)]
+    last = ""
+    for row in rows:
+        if row.day and row.day != last:
+            row.heading = last = row.day
+    return rows, render_to_string("applog/log_rows.html", {"rows": rows}), marker.hits
 
 
 def links(request: HttpRequest, form: LogForm, found: Page) -> dict[str, Any]:
@@ -103,36 +142,26 @@ def links(request: HttpRequest, form: LogForm, found: Page) -> dict[str, Any]:
     data = form.cleaned_data
     older, newer = (form.link(before=str(found.older)), form.link(after=str(found.newer)))
     moments = {name: data[name].isoformat() for name in ("since", "until") if data[name]}
-    is_newest = not (data["before"] or data["after"])
+    is_newest = not (data["before"] or data["after"] or data["around"])
     can_live = is_newest and not data["until"]
     return {
         "older": older if data["after"] or not found.exhausted else "",
-        "newer": newer if data["before"] or (data["after"] and not found.exhausted) else "",
+        "newer": newer if data["before"] or data["around"] or (data["after"] and not found.exhausted) else "",
         "newest": "" if is_newest else form.link(),
         "keep_looking": "" if found.complete else newer if data["after"] else older,
         "download": f"download/{form.link(live='')}",
         "permalink": form.link(**moments, before=str(found.newer)),
         "live": form.link(live="" if data["live"] else "1") if can_live else "",
-        "token": sign(request, form.link(), found.newer, time.time()) if can_live and data["live"] else "",
+        "token": sign(request, form.link(), found.newer, time.time(), time.time()) if can_live and data["live"] else "",
+        "show_reads": form.link(own="1") if form.leaves_out_reads else "",
+        "no_zone": form.link(zone="") if data["zone"] else "",
     }
 
 
-def filters(form: LogForm) -> list[SimpleNamespace]:
-    """Return the filters beside the records, for the templates of Django's list filters."""
-
-    def choose(title: str, name: str, labels: dict[str, str]) -> SimpleNamespace:
-        given = form.values.get(name, "")
-        choices = [
-            {"selected": value == given, "query_string": form.link(**{name: value}), "display": label}
-            for value, label in labels.items()
-        ]
-        return SimpleNamespace(title=title, template="admin/filter.html", choices=lambda _: choices)
-
-    first, *others = form.logs or [""]
-    logs = {"": first, **dict(zip(others, others, strict=True)), "all": "all logs"}
-    levels = {"": "All", **{level: f"{level} and above" for level in LEVELS[:-1]}, LEVELS[-1]: LEVELS[-1]}
-    fields = SimpleNamespace(title="", template="applog/log_fields.html", choices=lambda _: (), form=form)
-    return [choose("log", "log", logs), choose("level", "level", levels), choose("time", "since", SPANS), fields]
+def describe_zone() -> str:
+    """Return the current time zone's name and offset."""
+    offset = f"{now():%z}"
+    return f"{timezone.get_current_timezone()}, UTC{offset[:3]}:{offset[3:5]}"
 
 
 def describe_log(log: ProjectLog) -> dict[str, Any]:
@@ -141,56 +170,63 @@ def describe_log(log: ProjectLog) -> dict[str, Any]:
     current = next((file.size for file in files if file.path == log.path), 0)
     due = []
     if moment := log.next_rotation:
-        due.append(show_time(moment) if moment > now() else "with the next record")
+        due.append(show_time(moment) if moment > now() else _("with the next record"))
     if log.max_bytes:
-        due.append(f"at {show_size(log.max_bytes)}, {current / log.max_bytes:.0%} reached")
+        reached = {"size": show_size(log.max_bytes), "share": f"{current / log.max_bytes:.0%}"}
+        due.append(_("at %(size)s, %(share)s reached") % reached)
     return {
         "name": log.path.name,
         "files": [(file.path.name, show_size(file.size), show_time(file.modified)) for file in files],
         "size": show_size(sum(file.size for file in files)),
-        "rotation": " or ".join(due) or "by another program, if at all",
-        "kept": f"{log.kept}, compressed" if log.options.get("compress") else log.kept,
+        "rotation": _(" or ").join(due) or _("by another program, if at all"),
+        "kept": f"{log.kept}, {_('compressed')}" if log.options.get("compress") else log.kept,
     }
 
 
-def sign(request: HttpRequest, filters_of_page: str, position: Position, logged: float) -> str:
-    """Return a token for live mode: the user, the filters, the position, and when reading was last logged."""
-    return signing.dumps([str(request.user.pk), filters_of_page, str(position), logged], salt=NEWS_SALT)
+def sign(request: HttpRequest, filters_of_page: str, position: Position, logged: float, counted: float) -> str:
+    """Return a token for live mode: user, filters, position, and when reading was last logged, and records counted."""
+    values = [str(request.user.pk), filters_of_page, str(position), logged, counted]
+    return signing.dumps(values, salt=NEWS_SALT)
 
 
 @require_safe
 def news(request: HttpRequest) -> HttpResponseBase:
-    """Send the records that were added since the token was made, and the next token.
+    """Send the records that were added since the token was made, the next token, and now and then a new chart.
 
     These requests, one each second, are not logged. Opening the page is recorded, and again each hour.
     """
     try:
-        user, filters_of_page, position, logged = signing.loads(
+        user, filters_of_page, position, logged, counted = signing.loads(
             request.GET.get("token", ""), salt=NEWS_SALT, max_age=NEWS_AGE
         )
-    except signing.BadSignature:
-        user, filters_of_page, position, logged = "", "", "", 0.0
-    form = LogForm(QueryDict(filters_of_page[1:]))
-    if user != str(request.user.pk) or request.GET.keys() != {"token"} or not form.is_valid():
-        return HttpResponse("Load the page again.", status=400, content_type="text/plain")
-    options: dict[str, Any] = {
-        "count": NEWS_RECORDS,
-        "query": form.query,
-        "seconds": NEWS_SECONDS,
-        "size": NEWS_CHARACTERS,
-    }
-    with place() as free:
-        if not free:
-            return busy(request, HttpResponse(BUSY, content_type="text/plain"))
-        try:
-            found = read_newer(form.chosen, Position.parse(position), **options)
-        except SlowPatternError as error:
-            return HttpResponse(str(error), status=400, content_type="text/plain")
-    if time.time() - logged > NEWS_LOGGED_SECONDS:
-        logged = time.time()
-        security.record(logging.INFO, "sensitive_read", f"log page, live, {form.description}", request)
-    request.log_level = logging.NOTSET  # type: ignore[attr-defined]
-    rows = make_rows(found)
-    html = render_to_string("applog/log_rows.html", {"rows": rows})
-    token = sign(request, filters_of_page, found.newer, logged)
-    return JsonResponse({"count": len(rows), "rows": html, "token": token, "more": not found.exhausted})
+    except (signing.BadSignature, ValueError):
+        user, filters_of_page, position, logged, counted = "", "", "", 0.0, 0.0
+    filters = QueryDict(filters_of_page[1:])
+    with in_zone(filters.get("zone")):
+        form = LogForm(filters)
+        if user != str(request.user.pk) or request.GET.keys() != {"token"} or not form.is_valid():
+            return HttpResponse(_("Load the page again."), status=400, content_type="text/plain")
+        options: dict[str, Any] = {
+            "count": NEWS_RECORDS,
+            "query": form.query,
+            "seconds": NEWS_SECONDS,
+            "size": NEWS_CHARACTERS,
+        }
+        drawn = ""
+        with place() as free:
+            if not free:
+                return busy(request, HttpResponse(BUSY, content_type="text/plain"))
+            try:
+                found = read_newer(form.chosen, Position.parse(position), **options)
+                if found.records and time.time() - counted > CHART_SECONDS:
+                    drawn, counted = render_to_string("applog/log_chart.html", chart(form, count(form))), time.time()
+            except SlowPatternError as error:
+                return HttpResponse(str(error), status=400, content_type="text/plain")
+        if time.time() - logged > NEWS_LOGGED_SECONDS:
+            logged = time.time()
+            security.record(logging.INFO, "sensitive_read", f"log page, live, {form.description}", request)
+        request.log_level = logging.NOTSET  # type: ignore[attr-defined]
+        rows, html, _hits = make_rows(form, found)
+        token = sign(request, filters_of_page, found.newer, logged, counted)
+        more = not found.exhausted
+        return JsonResponse({"count": len(rows), "rows": html, "chart": drawn, "token": token, "more": more})

@@ -6,7 +6,7 @@ Like applog.reading.log, counting skips files that vanish or cannot be opened.
 import re
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -15,8 +15,8 @@ from applog.reading.formats import HEADER, parse_record, parse_time
 from applog.reading.log import RotatedLog
 from applog.reading.pages import Position
 from applog.reading.query import EVERY_RECORD, Query
-from applog.reading.record import Cursor
-from applog.reading.scan import BlocksBackwards
+from applog.reading.record import Cursor, Record
+from applog.reading.scan import BlocksBackwards, find_any
 
 _ZONE = rb"[.,]\d{3,9}(Z|[+-]\d\d:\d\d)?"
 _COUNTED = rb"\n(?:\x00*)(\d{4}-\d\d-\d\d[T ]\d\d:\d\d%s" + _ZONE + rb" ([^\s|\[-]\S*)"
@@ -108,6 +108,7 @@ def _count(
         if file is None:
             yield Counter(), cursor
             continue
+        taken_back: set[tuple[int, int]] = set()
         for begin, block in BlocksBackwards(file, low, high):
             counts: Counter[tuple[datetime, str]] = Counter()
             found = [key for pattern in patterns for key in pattern.findall(block)]
@@ -119,15 +120,28 @@ def _count(
             for made, level in _others(block, found):
                 if _is_counted(made, level, query, timedelta()):
                     counts[made, level] += 1
+            spans = find_any(file, begin, block, query.unwanted) - taken_back
+            counts.subtract(_left_out([file.read_record(*span) for span in spans], query, unit))
+            taken_back.update(span for span in spans if span[0] < begin)  # the next block has its beginning
             cursor = file.cursor(begin)
             yield counts, cursor
 
 
 def _is_counted(made: datetime, level: str, query: Query, unit: timedelta) -> bool:
     """Tell whether records of a level, made within `unit` from `made` on, are asked for, at least in part."""
-    is_level = not query.levels or level in query.levels
+    is_level = query.has_level(level)
     is_late = query.since is None or made + unit > query.since or made >= query.since
     return is_level and is_late and (query.until is None or made < query.until)
+
+
+def _left_out(records: Iterable[Record], query: Query, unit: timedelta) -> Iterator[tuple[datetime, str]]:
+    """Yield the time and level of each record that was counted by these, but has what must not be there."""
+    for record in records:
+        if record.time and query.leaves_out(record):
+            made = record.time.replace(microsecond=0)
+            made = made.replace(second=0) if unit > timedelta(seconds=1) else made
+            if _is_counted(made, record.level, query, unit):
+                yield record.time, record.level
 
 
 def _others(block: bytes, found: list[tuple[bytes, ...]]) -> Iterator[tuple[datetime, str]]:

@@ -1,10 +1,12 @@
 """Which records of a log are asked for."""
 
+import json
 import logging
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from applog.reading.formats import level_forms
 from applog.reading.record import Record
@@ -22,11 +24,15 @@ class Query:
     """What a record must have to be found. Empty values match every record.
 
     Attributes:
-        level: a level's name; records of this level and above. Names given to `logging.addLevelName` are known, too.
+        level: a level's name; records of this level and above. "=INFO,ERROR" stands for these levels only, "-INFO" for
+            all others. Names given to `logging.addLevelName` are known, too.
         text: a text anywhere in the record, its traceback included; case is ignored.
+        without: texts of which none may be in the record.
         pattern: a regular expression in the syntax of `regex`, that matches within one line of the record.
-        logger: a logger's name; records of this logger and those below it.
+        logger: names of loggers, with commas between them; records of these and those below them. With "-" in front of
+            a name, its records are left out.
         request_id: the whole id.
+        fields: names and values of fields of a JSON record. Values that are no text are written as JSON.
         since, until: aware times; a record made at `since` is found, one made at `until` is not. Records without a time
             are not found then.
         leave_out_reads: leave out what the security log has of reading the log, which names what was searched for.
@@ -37,9 +43,11 @@ class Query:
 
     level: str = ""
     text: str = ""
+    without: tuple[str, ...] = ()
     pattern: str = ""
     logger: str = ""
     request_id: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
     since: datetime | None = None
     until: datetime | None = None
     leave_out_reads: bool = False
@@ -47,11 +55,18 @@ class Query:
     def __post_init__(self) -> None:
         """Refuse a value that cannot be used."""
         message = ""
-        if self.level and self.level not in logging.getLevelNamesMapping():
-            message = f"{self.level} is not a level; the levels are DEBUG, INFO, WARNING, ERROR and CRITICAL."
+        known = logging.getLevelNamesMapping()
+        for level in self._named_levels if self.level else ():
+            if level not in known:
+                message = f"{level!a} is not a level; the levels are DEBUG, INFO, WARNING, ERROR and CRITICAL."
+        if self.logger and not all(part.removeprefix("-") for part in self.logger.split(",")):
+            message = "A logger's name is missing; write names with commas between them."
         if len(self.pattern) > PATTERN_CHARACTERS:
             message = f"The regular expression is longer than {PATTERN_CHARACTERS} characters."
-        if re.search("[\ud800-\udfff]", self.text + self.pattern + self.logger + self.request_id):
+        if not all(self.without):
+            message = "The text to leave out is empty."
+        typed = (self.text, self.pattern, self.logger, self.request_id, *self.without, *sum(self.fields, ()))
+        if re.search("[\ud800-\udfff]", "".join(typed)):
             message = "What you search for has to be text that can be encoded as UTF-8."
         if not all(time.tzinfo for time in (self.since, self.until) if time):
             message = "A time needs a time zone."
@@ -66,11 +81,30 @@ class Query:
         return PATTERN_BLOCK_BYTES if self.pattern and not self._pattern.required else BLOCK_BYTES
 
     @cached_property
+    def _named_levels(self) -> list[str]:
+        return self.level.lstrip("=-").split(",") if self.level[:1] in {"=", "-"} else [self.level]
+
+    @cached_property
     def levels(self) -> frozenset[str]:
-        """The names of the levels that match; empty if all do."""
+        """The names of the levels that match; empty if all do, or all but some."""
+        if not self.level or self.level[0] == "-":
+            return frozenset()
+        if self.level[0] == "=":
+            return frozenset(self._named_levels)
         numbers = logging.getLevelNamesMapping()
-        lowest = numbers.get(self.level, 0)
-        return frozenset(name for name, number in numbers.items() if number >= lowest) if self.level else frozenset()
+        return frozenset(name for name, number in numbers.items() if number >= numbers.get(self.level, 0))
+
+    def has_level(self, level: str) -> bool:
+        """Tell whether records of a level are asked for."""
+        if self.level[:1] == "-":
+            return level not in self._named_levels
+        return not self.level or level in self.levels
+
+    @cached_property
+    def loggers(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The names of the loggers to find, none for all, and of those to leave out."""
+        names = self.logger.split(",") if self.logger else []
+        return tuple(name for name in names if name[0] != "-"), tuple(name[1:] for name in names if name[0] == "-")
 
     @cached_property
     def searches(self) -> tuple[Search, ...]:
@@ -78,10 +112,11 @@ class Query:
         found: list[Search] = []
         if self.levels:
             found.append(Pieces(*(form for name in sorted(self.levels) for form in level_forms(name))))
-        if self.logger:
-            found.append(Pieces(f" {self.logger} ", f" {self.logger}.", f'"{self.logger}"', f'"{self.logger}.'))
+        if self.loggers[0]:
+            found.append(_logger_pieces(self.loggers[0]))
         if self.request_id:
             found.append(Pieces(f"[{self.request_id}]", f'"{self.request_id}"'))
+        found += [Pieces(json.dumps(name, ensure_ascii=False), json.dumps(name)) for name, _ in self.fields]
         if self.text:
             found.append(self._text)
         if self.pattern:
@@ -96,10 +131,24 @@ class Query:
     def _pattern(self) -> Pattern:
         return Pattern(self.pattern)
 
+    @cached_property
+    def unwanted(self) -> tuple[Search, ...]:
+        """Searches in bytes. Every record that is left out, whatever its time and level, has a hit of one of them."""
+        found: list[Search] = list(self._without)
+        if self.loggers[1]:
+            found.append(_logger_pieces(self.loggers[1]))
+        if self.leave_out_reads:
+            found.append(Pieces(READ))
+        return tuple(found)
+
+    @cached_property
+    def _without(self) -> tuple[Text, ...]:
+        return tuple(map(Text, self.without))
+
     @property
     def needs_records(self) -> bool:
-        """Tell whether more than a record's time and level is asked for."""
-        return bool(self.text or self.pattern or self.logger or self.request_id)
+        """Tell whether something must be found in the records that is neither a time nor a level."""
+        return bool(self.text or self.pattern or self.loggers[0] or self.request_id or self.fields)
 
     def matches(self, record: Record) -> bool:
         """Tell whether a record matches in which each of `searches` has a hit.
@@ -108,14 +157,24 @@ class Query:
         condition. Raises SlowPatternError.
         """
         return (
-            not (self.leave_out_reads and record.logger == SECURITY and record.message.startswith(READ))
-            and (not self.levels or record.level in self.levels)
-            and (not self.logger or f"{record.logger}.".startswith(f"{self.logger}."))
+            self.has_level(record.level)
+            and (not self.loggers[0] or _is_below(record.logger, self.loggers[0]))
             and (not self.request_id or record.request_id == self.request_id)
+            and all(name in record.fields and field_text(record.fields[name]) == value for name, value in self.fields)
             and (not self.since or bool(record.time and record.time >= self.since))
             and (not self.until or bool(record.time and record.time < self.until))
+            and not (self.unwanted and self.leaves_out(record))
             and (self._is_found_by_search or self._has_text(record))
         )
+
+    def leaves_out(self, record: Record) -> bool:
+        """Tell whether a record has what must not be there: a logger, a text, or that it is about reading the log."""
+        if self.leave_out_reads and record.logger == SECURITY and record.message.startswith(READ):
+            return True
+        if _is_below(record.logger, self.loggers[1]):
+            return True
+        data = record.raw.encode() if self.without else b""
+        return any(text.is_in(data) for text in self._without)
 
     @cached_property
     def _is_found_by_search(self) -> bool:
@@ -125,6 +184,19 @@ class Query:
     def _has_text(self, record: Record) -> bool:
         data = record.raw.encode()
         return (not self.text or self._text.is_in(data)) and (not self.pattern or self._pattern.is_in(data))
+
+
+def field_text(value: Any) -> str:
+    """Return the value of a record's field as text: what is no text, as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _logger_pieces(names: tuple[str, ...]) -> Pieces:
+    return Pieces(*(form for name in names for form in (f" {name} ", f" {name}.", f'"{name}"', f'"{name}.')))
+
+
+def _is_below(logger: str, names: tuple[str, ...]) -> bool:
+    return any(f"{logger}.".startswith(f"{name}.") for name in names)
 
 
 EVERY_RECORD = Query()

@@ -66,6 +66,14 @@ def scan_forwards(
         yield edge, edge
 
 
+def find_any(file: OpenLogFile, begin: int, block: bytes, searches: Sequence[Search]) -> set[Span]:
+    """Return the spans of the records of a block that have a hit of one of `searches`.
+
+    The block's second byte is at the offset `begin`. A record may begin before the block, and end behind it.
+    """
+    return {span for search in searches for span in _find(file, begin, block, (search,))}
+
+
 def _find(file: OpenLogFile, begin: int, block: bytes, searches: Sequence[AnySearch], done: int = 0) -> Iterator[Span]:
     """Yield the spans of the records of a block that may match. The block's second byte is at the offset `begin`."""
     # Without searches, lines before the first record of the file count as a record, and so does the rest of a record

@@ -212,19 +212,14 @@ def rename(source: str, target: str) -> None:
     On Windows that fails while another program has the file open. Programs that read a log close it soon, so the rename
     is tried again for RENAME_SECONDS.
     """
-    if not WINDOWS:
-        os.replace(source, target)
-        return
-    until = time.monotonic() + RENAME_SECONDS
+    until = time.monotonic() + RENAME_SECONDS if WINDOWS else 0
     while True:
         try:
-            os.replace(source, target)
+            return os.replace(source, target)
         except PermissionError:
             if time.monotonic() >= until:
                 raise
             time.sleep(0)
-        else:
-            return
 
 
 def check_movable(path: str) -> None:

@@ -148,3 +148,52 @@ def test_a_pattern_that_takes_too_long_ends(path: Path, logs: Logs) -> None:
     write(path, "a" * 50 + "!")
     with pytest.raises(CommandError, match="takes too long"):
         logs("--regex", "(a|aa)+$")
+
+
+def test_what_is_in_the_way_is_left_out(logs: Logs, path: Path) -> None:
+    """The noise of one loop hides the rest of a log."""
+    path.parent.mkdir(exist_ok=True)
+    lines: list[dict[str, Any]] = [
+        {"level": "INFO", "logger": "shop.noise", "message": "noise", "order": 7},
+        {"level": "ERROR", "logger": "shop", "message": "wanted", "order": 8, "paid": None},
+        {"level": "DEBUG", "logger": "shop", "message": "detail", "order": "8"},
+    ]
+    stamped = [{"timestamp": f"2026-02-09T10:00:0{number}.000+00:00", **line} for number, line in enumerate(lines)]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in stamped), encoding="utf-8")
+
+    def found(*arguments: str) -> list[str]:
+        return [json.loads(line)["message"] for line in logs("--json", *arguments).splitlines()]
+
+    assert found("--exclude", "NOISE") == ["wanted", "detail"]
+    assert found("-x", "noise", "-x", "wan") == ["detail"]
+    assert found("--logger=-shop.noise") == ["wanted", "detail"]
+    assert found("--logger", "shop,-shop.noise", "--level", "=error,info") == ["wanted"]
+    assert found("--level=-ERROR") == ["noise", "detail"]
+    assert found("--field", "order=8") == ["wanted", "detail"]
+    assert found("--field", "order=8", "--field", "paid=null") == ["wanted"]
+    assert found("-n", "1", "django") == ["detail"]
+    for wrong in (("--field", "order"), ("--level", "=LOUD"), ("--logger", "a,,b"), ("--exclude", "")):
+        with pytest.raises(CommandError, match=r"[.]$"):
+            logs(*wrong)
+
+
+def test_a_time_that_cannot_be_is_named_as_it_was_typed(logs: Logs) -> None:
+    """Whoever reads another time than the one typed looks for the mistake elsewhere."""
+    with pytest.raises(CommandError, match="'26:00' is not a time"):
+        logs("--since", "26:00")
+
+
+@pytest.mark.parametrize("columns", ["60", "80"])
+def test_lines_fit_into_a_narrow_terminal(
+    logs: Logs, path: Path, columns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one half of a screen a table whose lines are torn apart cannot be read."""
+    monkeypatch.setenv("COLUMNS", columns)
+    path.parent.mkdir(exist_ok=True)
+    levels = "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"
+    records = [f"2026-02-09T10:00:00.000+00:00 {level} shop [-] x\n" for level in levels]
+    path.write_text("".join(records), encoding="utf-8")
+    path.with_name("django.log.2026-02-09.gz").write_bytes(gzip.compress(path.read_bytes()))
+    table = logs("stats", "--since", "2026-02-09").partition("Most frequent")[0].splitlines()
+    files = [line for line in logs("list").splitlines() if line.startswith("  ")]
+    assert max(map(len, [*table, *files])) <= int(columns)

@@ -5,6 +5,7 @@ import os
 import sys
 from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
 from datetime import datetime, timedelta
+from shutil import get_terminal_size
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
@@ -20,7 +21,7 @@ from applog.text import TIME_FORMATS, now, parse_age, parse_time, printable, sho
 ACTIONS = "show", "list", "stats", "clear"
 # Which of them an option is for.
 OPTIONS = {
-    ("level", "grep", "regex", "logger", "request", "since", "until"): ("show", "stats"),
+    ("level", "grep", "exclude", "regex", "logger", "request", "field", "since", "until"): ("show", "stats"),
     ("lines", "follow", "json"): ("show",),
     ("older_than", "delete", "no_input"): ("clear",),
 }
@@ -31,6 +32,7 @@ HELP = """Look at the project's log files, rotated ones included.
   logs                        the last records of all logs, newest last
   logs security -n 100        of one log
   logs --level ERROR --since 2h --grep timeout
+  logs --exclude health       without the records that have this text
   logs --request ID           all records of one request
   logs --follow               and the records that are added
   logs list                   the files: size, first and last record, next rotation
@@ -51,6 +53,15 @@ def time_argument(text: str) -> datetime:
         raise ArgumentTypeError(str(error)) from None
 
 
+def split_field(text: str) -> tuple[str, str]:
+    """Return the name and value of "name=value". Raises ValueError."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        message = f"--field {text!a} has to be a name and a value, such as --field http.route=/orders."
+        raise ValueError(message)
+    return name, value
+
+
 class Command(BaseCommand):
     """Shows the project's logs."""
 
@@ -59,9 +70,12 @@ class Command(BaseCommand):
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """Return the parser, whose help keeps its lines."""
-        return super().create_parser(
+        parser = super().create_parser(
             prog_name, subcommand, formatter_class=HelpFormatter, epilog=TIME_FORMATS, **kwargs
         )
+        # So that names of logs may come before and after options.
+        parser.parse_args = parser.parse_intermixed_args  # type: ignore[method-assign]
+        return parser
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the arguments."""
@@ -71,11 +85,15 @@ class Command(BaseCommand):
         )
         parser.add_argument("-n", "--lines", type=int, help=f"records, by default {LINES}, or all since --since")
         parser.add_argument("-f", "--follow", action="store_true", help="and records that are added, until Ctrl+C")
-        parser.add_argument("-l", "--level", type=str.upper, default="", help="this level and above")
+        levels = "this level and above; =INFO,ERROR only these; --level=-INFO all others"
+        parser.add_argument("-l", "--level", type=str.upper, default="", help=levels)
         parser.add_argument("-g", "--grep", metavar="TEXT", default="", help="text in the record, in either case")
+        parser.add_argument("-x", "--exclude", metavar="TEXT", action="append", help="without records with this text")
         parser.add_argument("-e", "--regex", metavar="PATTERN", default="", help="a regular expression, for one line")
-        parser.add_argument("--logger", metavar="NAME", default="", help="this logger and those below it")
+        loggers = "these loggers and those below them; --logger=-NAME all others"
+        parser.add_argument("--logger", metavar="NAMES", default="", help=loggers)
         parser.add_argument("-r", "--request", metavar="ID", default="", help="the id of one request")
+        parser.add_argument("--field", metavar="NAME=VALUE", action="append", help="a field of a JSON record")
         parser.add_argument("--since", metavar="TIME", type=time_argument, help="from this time on")
         parser.add_argument("--until", metavar="TIME", type=time_argument, help="before this time")
         parser.add_argument("--json", action="store_true", help="one JSON object for each record")
@@ -112,7 +130,7 @@ class Command(BaseCommand):
         """Refuse options that would do nothing. Raises CommandError."""
         for names, actions in OPTIONS.items():
             for name in names:
-                if options[name] not in {None, False, ""} and action not in actions:
+                if options[name] and action not in actions:
                     option = f"--{name.replace('_', '-')}"
                     raise CommandError(f"{option} is for {' and '.join(actions)}; leave it out of {action}.")
 
@@ -146,9 +164,11 @@ class Command(BaseCommand):
             return Query(
                 level=options["level"],
                 text=options["grep"],
+                without=tuple(options["exclude"] or ()),
                 pattern=options["regex"],
                 logger=options["logger"],
                 request_id=options["request"],
+                fields=tuple(split_field(field) for field in options["field"] or ()),
                 since=options["since"],
                 until=options["until"],
             )
@@ -165,11 +185,14 @@ class Command(BaseCommand):
             for file in found:
                 first, last = log.first_time(file), log.last_time(file)
                 times = f"{show_time(first)} - {show_time(last)}" if first and last else "no record with a time"
-                line = f"  {file.path.name:<{width}}  {show_size(file.size):>9}  {times}"
+                line = f"  {file.path.name:<{width}}  {show_size(file.size):>9}  "
+                parts = [times]
                 if log.max_bytes and file.path == log.path:
                     share = file.size / log.max_bytes
-                    line += f"  {bar(self.stdout, share, 12)} {share:.0%} of {show_size(log.max_bytes)}"
-                self.stdout.write(line)
+                    parts.append(f"{bar(self.stdout, share, 12)} {share:.0%} of {show_size(log.max_bytes)}")
+                # In a narrow terminal below the name, so that no time is torn apart.
+                is_narrow = len(line) + len("  ".join(parts)) > get_terminal_size().columns
+                self.stdout.write(line + ("\n      " + "\n      ".join(parts) if is_narrow else "  ".join(parts)))
             if not found:
                 self.stdout.write("  no file yet")
             total, number = total + sum(file.size for file in found), number + len(found)
