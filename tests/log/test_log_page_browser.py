@@ -206,7 +206,7 @@ def test_hands_and_eyes_are_spared(site, open_browser):
     assert "log-wrap" in browser.find_element(By.ID, "result_list").get_attribute("class")
     bars = browser.find_elements(By.CSS_SELECTOR, ".log-histogram svg a")
     first, last = bars[len(bars) // 2], bars[-1]
-    links = [bar.get_attribute("href")["baseVal"] for bar in (first, last)]
+    links = [bar.get_dom_attribute("href") for bar in (first, last)]
     hit = By.CSS_SELECTOR, ".log-hit"
     ActionChains(browser).drag_and_drop(first.find_element(*hit), last.find_element(*hit)).perform()
     wait_for(lambda: "since=" in browser.current_url)
