@@ -125,6 +125,10 @@ def _count(
             taken_back.update(span for span in spans if span[0] < begin)  # the next block has its beginning
             cursor = file.cursor(begin)
             yield counts, cursor
+        edge = file.cursor(min(low, high))
+        if edge != cursor:  # after a file of another time
+            cursor = edge
+            yield Counter(), cursor
 
 
 def _is_counted(made: datetime, level: str, query: Query, unit: timedelta) -> bool:

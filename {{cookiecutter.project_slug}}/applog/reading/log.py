@@ -61,6 +61,11 @@ class RotatedLog:
                     record = file.read_record(start, end)
                     cursor = file.cursor(end) if forwards else record.cursor
                     yield (record if query.matches(record) else None), cursor
+            # Also after a file of another time, so that a caller that stops between many of them goes on from there.
+            edge = file.cursor(max(low, high) if forwards else min(low, high))
+            if edge != cursor:
+                cursor = edge
+                yield None, cursor
 
     def open_files(
         self, cursor: Cursor | None, query: Query, *, forwards: bool = False, disorder: timedelta = DISORDER

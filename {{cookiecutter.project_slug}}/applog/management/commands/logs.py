@@ -25,6 +25,7 @@ OPTIONS = {
     ("lines", "follow", "json"): ("show",),
     ("older_than", "delete", "no_input"): ("clear",),
 }
+WIDE = 200  # columns, where there is no terminal
 INTERRUPTED = 130  # the exit status of a program that Ctrl+C has ended
 
 HELP = """Look at the project's log files, rotated ones included.
@@ -191,7 +192,7 @@ class Command(BaseCommand):
                     share = file.size / log.max_bytes
                     parts.append(f"{bar(self.stdout, share, 12)} {share:.0%} of {show_size(log.max_bytes)}")
                 # In a narrow terminal below the name, so that no time is torn apart.
-                is_narrow = len(line) + len("  ".join(parts)) > get_terminal_size().columns
+                is_narrow = len(line) + len("  ".join(parts)) > get_terminal_size((WIDE, 24)).columns
                 self.stdout.write(line + ("\n      " + "\n      ".join(parts) if is_narrow else "  ".join(parts)))
             if not found:
                 self.stdout.write("  no file yet")
