@@ -19,6 +19,7 @@ NAMES = [
     "LOGS_DIR",
     "LOG_FILES",
     "LOG_LEVEL",
+    "LOG_LEVELS",
     "LOG_QUEUE",
     "LOG_REDACT",
     "LOGGING_CONFIG",

@@ -111,6 +111,9 @@ def refusal(cookies_session, environment):
         ("DEBUG", "perhaps"),
         ("LOG_FILES", "sometimes"),
         ("LOG_LEVEL", "LOUD"),
+        ("LOG_LEVELS", "shop"),
+        ("LOG_LEVELS", "shop=LOUD"),
+        ("LOG_LEVELS", "=DEBUG"),
         ("LOG_BACKUP_DAYS", "0"),
         ("LOG_MAX_BYTES", "10 MB"),
         ("LOG_TOTAL_BYTES", "0"),
@@ -156,7 +159,7 @@ print(json.dumps({name: repr(value) for name, value in vars(settings).items() if
 DJANGO = "from django.conf import global_settings; print(*filter(str.isupper, dir(global_settings)))"
 OWN = {
     "BASE_DIR", "CONTENT_SECURITY_POLICY", "IS_WINDOWS", "LOGS_DIR", "LOG_FILES", "LOG_FORMAT", "LOG_LEVEL",
-    "LOG_QUEUE", "LOG_REDACT", "PERMISSIONS_POLICY", "ROOT_URLCONF", "SERVICE_NAME", "TRUSTED_PROXY_COUNT",
+    "LEVELS", "LOG_LEVELS", "LOG_QUEUE", "LOG_REDACT", "PERMISSIONS_POLICY", "ROOT_URLCONF", "SERVICE_NAME", "TRUSTED_PROXY_COUNT",
 }  # fmt: skip
 
 

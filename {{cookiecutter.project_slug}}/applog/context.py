@@ -12,6 +12,8 @@ from django.http import HttpRequest
 from django.utils.encoding import escape_uri_path
 from django.utils.functional import LazyObject, empty
 
+from applog.bound import bound_fields, forget_fields
+
 NO_REQUEST = "-"
 # As proxies write it: 192.0.2.7, 192.0.2.7:1234, 2001:db8::1, [2001:db8::1]:443.
 ADDRESS = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::\d{1,5})?|([0-9.]+)(?::\d{1,5})?|([0-9A-Fa-f:.]+)")
@@ -24,10 +26,11 @@ current_request: ContextVar[HttpRequest | None] = ContextVar("current_request", 
 def forget_request(**_: object) -> None:
     """End the current request: a receiver of Django's request_started and request_finished."""
     current_request.set(None)
+    forget_fields()
 
 
 def stamp(record: logging.LogRecord) -> None:
-    """Set `request_id` on a record that has no valid one, and `trace_id` and `span_id` while a trace is active.
+    """Set `request_id` on a record that has no valid one, its bound fields, and the ids of the trace that is active.
 
     The formatters call this. A handler that hands records to another thread before they are formatted must call it,
     too.
@@ -36,6 +39,8 @@ def stamp(record: logging.LogRecord) -> None:
     if given is None or not (isinstance(given, str) and REQUEST_ID_PATTERN.fullmatch(given)):
         request = getattr(record, "request", None) or current_request.get()
         record.request_id = getattr(request, "request_id", NO_REQUEST)
+    if bound := bound_fields():
+        record.bound_fields = vars(record).get("bound_fields", bound)
     # OpenTelemetry is optional: look only if somebody has imported it.
     if (trace := sys.modules.get("opentelemetry.trace")) and not hasattr(record, "trace_id"):
         span = trace.get_current_span().get_span_context()

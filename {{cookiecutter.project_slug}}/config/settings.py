@@ -215,7 +215,13 @@ PERMISSIONS_POLICY: dict[str, list[str]] = {
 # Windows rotates by size, other systems at midnight or by size. https://docs.djangoproject.com/en/stable/topics/logging/
 
 LOGS_DIR = BASE_DIR / "logs"
-LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]))
+LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO", validate=validate.OneOf(LEVELS))
+pairs = [pair.split("=", 1) for pair in env.list("LOG_LEVELS", default=[]) if pair]
+LOG_LEVELS = {pair[0].strip(): pair[-1].strip() for pair in pairs}
+if not (all(LOG_LEVELS) and {*LOG_LEVELS.values()} <= {*LEVELS}):
+    message = f'Environment variable "LOG_LEVELS" must be like shop=DEBUG,shop.cart=INFO; levels: {", ".join(LEVELS)}'
+    raise EnvError(message)
 LOG_FORMAT = env.str("LOG_FORMAT", default="text", validate=validate.OneOf(["text", "json"]))
 LOG_FILES = env.str("LOG_FILES", default="rotate", validate=validate.OneOf(["rotate", "watch", "off"]))
 if IS_WINDOWS and LOG_FILES == "watch":
@@ -258,11 +264,12 @@ LOGGING: dict[str, Any] = {
     "filters": {
         "security": {"()": "applog.filters.SecurityFilter"},
         "server": {"()": "applog.filters.ServerFilter"},
+        "levels": {"()": "applog.filters.LevelFilter", "level": LOG_LEVEL, "levels": LOG_LEVELS},
         "debug_is_off": {"()": "django.utils.log.RequireDebugFalse"},
     },
     "handlers": {
-        "console": {"class": "applog.console.ConsoleHandler", "formatter": LOG_FORMAT, "level": LOG_LEVEL},
-        "file": {**file, "filename": LOGS_DIR / "django.log", "level": LOG_LEVEL},
+        "console": {"class": "applog.console.ConsoleHandler", "formatter": LOG_FORMAT, "filters": ["levels"]},
+        "file": {**file, "filename": LOGS_DIR / "django.log", "filters": ["levels"]},
         "security_file": {**file, "filename": LOGS_DIR / "security.log", "filters": ["security"]},
         "mail_admins": {"class": "django.utils.log.AdminEmailHandler", "level": "ERROR", "filters": ["debug_is_off"]},
     },
@@ -280,4 +287,6 @@ LOGGING: dict[str, Any] = {
         "applog.security": {"handlers": ["security_file"], "level": "INFO"},
     },
 }
+for name, level in LOG_LEVELS.items():
+    LOGGING["loggers"].setdefault(name, {})["level"] = level
 LOGGING_CONFIG = "applog.setup.configure"  # leaves out files that cannot be written; adds OTEL_..., LOG_QUEUE

@@ -18,8 +18,9 @@ from typing import Any
 from django.conf import settings
 from environs import Env, EnvError, validate
 
+from applog.attributes import attributes
 from applog.context import stamp
-from applog.formatters import attributes, message_of
+from applog.formatters import message_of
 
 try:
     from opentelemetry._logs import SeverityNumber

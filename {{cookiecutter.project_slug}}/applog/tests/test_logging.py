@@ -80,3 +80,19 @@ def test_a_record_that_waits_in_the_queue_is_written(project: Path, manage: Mana
     assert result.stderr.count("hello") == 1
     for name in ("django.log", "security.log"):
         assert (project / "logs" / name).read_text(encoding="utf-8").count("hello") == 1
+
+
+def test_a_logger_has_the_level_that_the_environment_gives_it(project: Path, manage: Manage) -> None:
+    """Whoever looks for one error does not want everybody's DEBUG."""
+    code = (
+        "for name in ('shop.cart', 'shop', 'shop.noise.x', 'other'):\n"
+        "    for level in (10, 20, 30): logging.getLogger(name).log(level, f'{name} {level}')"
+    )
+    result = manage("shell", "-c", f"import logging\n{code}", LOG_LEVELS="shop = DEBUG,shop.noise=WARNING")
+    assert result.returncode == 0, result.stderr
+    text = (project / "logs" / "django.log").read_text(encoding="utf-8")
+    expected = ["shop.cart 10", "shop.cart 20", "shop.cart 30", "shop 10", "shop 20", "shop 30", "shop.noise.x 30"]
+    found = [line.partition("[-] ")[2] for line in text.splitlines() if "[-]" in line]
+    assert found == [*expected, "other 20", "other 30"]
+    for line in found:
+        assert result.stderr.count(f"[-] {line}\n") == 1

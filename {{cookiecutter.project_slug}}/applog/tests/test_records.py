@@ -23,7 +23,7 @@ from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import path
 from django.views.decorators.debug import sensitive_variables
 
-from applog import secret_names, secret_text
+from applog import bind, secret_names, secret_text
 from applog.formatters import JsonFormatter, TextFormatter
 from applog.secret_names import own_words
 
@@ -45,6 +45,9 @@ def outcome(_: HttpRequest, what: str) -> HttpResponse:
         raise PermissionDenied
     if what == "missing":
         raise Http404
+    if what == "bound":
+        bind(order_id=7)
+        return HttpResponse()
     return HttpResponse(status=int(what))
 
 
@@ -748,3 +751,92 @@ def test_only_a_terminal_gets_colours(
     handler.setFormatter(TextFormatter())
     handler.handle(logging.makeLogRecord({"levelno": logging.ERROR, "levelname": "ERROR", "name": "shop", "msg": "x"}))
     assert ("\x1b[" in stream.getvalue()) is coloured
+
+
+@pytest.mark.parametrize("log", [TextFormatter, JsonFormatter], indirect=True)
+def test_bound_fields_are_on_each_record_of_their_block(log: Log) -> None:
+    """The order of which ten modules speak need not be handed to each of them."""
+    with bind(order_id=7, password="hidden", note="two\nwords"):  # noqa: S106  which must not be found
+        logger.info("in it")
+        with bind({"order.id": 8}, order_id=9):
+            logger.info("further in", extra={"order_id": 10})
+        logger.info("out again")
+    logger.info("behind it")
+    text = log.getvalue()
+    assert "hidden" not in text
+    if text.startswith("{"):
+        found = [(r.get("order_id"), r.get("order.id"), r.get("note"), r.get("password")) for r in log.records()]
+        stars = "********"
+        assert found == [
+            (7, None, "two\nwords", stars), (10, 8, "two\nwords", stars), (7, None, "two\nwords", stars), (None,) * 4
+        ]  # fmt: skip
+    else:
+        lines = [line.partition("] ")[2] for line in log.lines()]
+        common = r'password=******** note="two\nwords"'.replace("********", json.dumps("*" * 8))
+        assert lines == [
+            f"in it order_id=7 {common}",
+            f"further in order_id=9 {common} order.id=8",
+            f"out again order_id=7 {common}",
+            "behind it",
+        ]
+
+
+@as_json
+def test_bound_fields_end_with_the_request(log: Log, visitor: Client) -> None:
+    """The next request of the same thread is somebody else's."""
+    visitor.get("/bound")
+    visitor.get("/200")
+    found = {(record["url.path"], record.get("order_id")) for record in log.records() if "url.path" in record}
+    assert found == {("/bound", 7), ("/200", None)}
+
+
+@as_json
+def test_bound_fields_do_not_pretend(log: Log) -> None:
+    """What is bound may come from a stranger: it must not look like what the log itself knows, nor fill the disk."""
+    with bind({"user.id": "1", "level": "INFO", "big": "x" * 100_000, **{f"f{n}": n for n in range(60)}}):
+        logger.warning("x")
+    with bind({"user.id": "1", "level": "INFO", "big": "x" * 100_000}):
+        logger.warning("x")
+    many, few = log.records()
+    assert [record["level"] for record in (many, few)] == ["WARNING"] * 2
+    assert (few["extra.level"], few["extra.user.id"]) == ("INFO", "1")
+    assert len(few["big"]) < 5000
+    assert sum(name.startswith("f") for name in many) == 50
+
+
+@as_json
+def test_tasks_of_one_loop_keep_their_fields_apart(log: Log) -> None:
+    """Under ASGI a hundred requests take turns in one thread."""
+
+    async def work(number: int) -> None:
+        bind(number=number)
+        await asyncio.sleep(0.01)
+        logger.info("%s", number)
+
+    async def main() -> None:
+        await asyncio.gather(*map(work, range(20)))
+
+    asyncio.run(main())
+    assert sorted((record["message"], record["number"]) for record in log.records()) == sorted(
+        (str(number), number) for number in range(20)
+    )
+
+
+@as_json
+def test_json_is_the_same_whichever_way_it_is_written(log: Log) -> None:
+    """What most records have is put together from parts: no text may break out of its place."""
+    odd = '"', "\\", "\n", "\u2028", "\ud800", "\x00", "\x7f"
+    texts = [*odd, "é", "{", "</script>", "x" * 9000, '", "level": "CRITICAL']
+    for text in texts:
+        named = logging.getLogger(f"shop.{text[:20]}")
+        named.warning("%s", text)
+        named.warning("%s", text, extra={"own": text})
+    records = log.records()
+    assert all(line.isascii() and line.isprintable() for line in log.lines())
+    assert [record["message"] for record in records[::2]] == [record["message"] for record in records[1::2]]
+    assert [record["message"][:20] for record in records[::2]] == [
+        text[:20].encode("utf-8", "backslashreplace").decode() for text in texts
+    ]
+    names = ["timestamp", "level", "logger", "message", "request_id", "service.name", "process.pid"]
+    assert [list(record) for record in records] == [names, [*names, "own"]] * len(texts)
+    assert {record["level"] for record in records} == {"WARNING"}
