@@ -158,8 +158,9 @@ print(json.dumps({name: repr(value) for name, value in vars(settings).items() if
 """
 DJANGO = "from django.conf import global_settings; print(*filter(str.isupper, dir(global_settings)))"
 OWN = {
-    "BASE_DIR", "CONTENT_SECURITY_POLICY", "IS_WINDOWS", "LOGS_DIR", "LOG_FILES", "LOG_FORMAT", "LOG_LEVEL",
-    "LEVELS", "LOG_LEVELS", "LOG_QUEUE", "LOG_REDACT", "PERMISSIONS_POLICY", "ROOT_URLCONF", "SERVICE_NAME", "TRUSTED_PROXY_COUNT",
+    "BASE_DIR", "CONTENT_SECURITY_POLICY", "IS_WINDOWS", "LEVELS", "LOGS_DIR", "LOG_FILES", "LOG_FORMAT",
+    "LOG_LEVEL", "LOG_LEVELS", "LOG_QUEUE", "LOG_REDACT", "PERMISSIONS_POLICY", "ROOT_URLCONF",
+    "SERVICE_NAME", "TRUSTED_PROXY_COUNT",
 }  # fmt: skip
 
 

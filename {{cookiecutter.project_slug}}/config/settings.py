@@ -167,6 +167,7 @@ EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
 EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
 EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=False)
 EMAIL_USE_SSL = env.bool("EMAIL_USE_SSL", default=False)
+EMAIL_TIMEOUT = 10  # seconds
 # % else
 smtp = {
     "host": env.str("EMAIL_HOST", default="localhost"),
@@ -175,8 +176,15 @@ smtp = {
     "password": env.str("EMAIL_HOST_PASSWORD", default=""),
     "use_tls": env.bool("EMAIL_USE_TLS", default=False),
     "use_ssl": env.bool("EMAIL_USE_SSL", default=False),
+    "timeout": 10,  # seconds
 }
 MAILERS = {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"} if DEBUG else {"OPTIONS": smtp}}
+# % endif
+addresses = env.list("ADMINS", default=[], subcast=str.strip)  # who is told of errors
+# % if cookiecutter.django_version == "5.2"
+ADMINS = [(address, address) for address in addresses if address]
+# % else
+ADMINS = [address for address in addresses if address]
 # % endif
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="webmaster@localhost")
 
@@ -217,7 +225,7 @@ PERMISSIONS_POLICY: dict[str, list[str]] = {
 LOGS_DIR = BASE_DIR / "logs"
 LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO", validate=validate.OneOf(LEVELS))
-pairs = [pair.split("=", 1) for pair in env.list("LOG_LEVELS", default=[]) if pair]
+pairs: list[list[str]] = [pair.split("=", 1) for pair in env.list("LOG_LEVELS", default=[]) if pair]
 LOG_LEVELS = {pair[0].strip(): pair[-1].strip() for pair in pairs}
 if not (all(LOG_LEVELS) and {*LOG_LEVELS.values()} <= {*LEVELS}):
     message = f'Environment variable "LOG_LEVELS" must be like shop=DEBUG,shop.cart=INFO; levels: {", ".join(LEVELS)}'
@@ -271,12 +279,17 @@ LOGGING: dict[str, Any] = {
         "console": {"class": "applog.console.ConsoleHandler", "formatter": LOG_FORMAT, "filters": ["levels"]},
         "file": {**file, "filename": LOGS_DIR / "django.log", "filters": ["levels"]},
         "security_file": {**file, "filename": LOGS_DIR / "security.log", "filters": ["security"]},
-        "mail_admins": {"class": "django.utils.log.AdminEmailHandler", "level": "ERROR", "filters": ["debug_is_off"]},
+        "mail_admins": {
+            "class": "applog.mail.ErrorMailHandler",
+            "folder": LOGS_DIR,
+            "level": "ERROR",
+            "filters": ["debug_is_off"],
+        },
     },
-    "root": {"handlers": ["console", "file"], "level": LOG_LEVEL},
+    "root": {"handlers": ["console", "file", "mail_admins"], "level": LOG_LEVEL},
     "loggers": {
         # Replaces Django's console handlers; otherwise each record would be printed twice.
-        "django": {"handlers": ["mail_admins"], "level": "INFO"},
+        "django": {"handlers": [], "level": "INFO"},
         "django.server": {"handlers": [], "level": "NOTSET", "propagate": True, "filters": ["server"]},
         # The server's own errors go where the others go, and not to its own console handler.
         "gunicorn.error": {"handlers": [], "level": "INFO", "propagate": True},

@@ -43,6 +43,10 @@ class Complaints:
             self._next.setdefault("rotation delayed", time.monotonic() + REPORT_SECONDS)
         self._report("rotation delayed", error)
 
+    def unsent(self, error: Exception) -> None:
+        """Report that a mail about an error could not be sent because of `error`."""
+        self._report("mail not sent", error)
+
     def succeeded(self) -> None:
         """Forget that a rotation was delayed: this process or another one has rotated."""
         self._next.pop("rotation delayed", None)

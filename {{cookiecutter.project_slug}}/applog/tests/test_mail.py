@@ -1,0 +1,106 @@
+"""ADMINS are told of errors, once for each kind."""
+
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import django
+import pytest
+
+from applog.mail import HOUR, KINDS, MAILS, ErrorMailHandler
+
+logger = logging.getLogger("shop.mails")
+
+
+@pytest.fixture
+def handler(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[ErrorMailHandler]:
+    """Return a handler that mails what the logger is given."""
+    settings.ADMINS = [("Ann", "ann@example.com")] if django.VERSION < (6,) else ["ann@example.com"]
+    settings.LOG_FILES = "rotate"
+    handler = ErrorMailHandler(tmp_path)
+    monkeypatch.setattr(logger, "propagate", False)
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+    handler.close()
+
+
+def test_one_mail_tells_of_a_thousand_errors(
+    handler: ErrorMailHandler, mailoutbox: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mailbox that is full of one error hides the next one, and nobody reads either."""
+    for number in range(1000):
+        logger.error("order %s failed, password=hidden", number, extra={"request_id": "r1"})
+    logger.error("something else")
+    first, second = mailoutbox
+    assert first.to == ["ann@example.com"]
+    assert "ERROR order # failed" in first.subject
+    assert "An error:" in first.body
+    assert "order 0 failed" in first.body
+    assert "--request r1" in first.body
+    assert "hidden" not in first.body + first.subject
+    assert "something else" in second.body
+    later = time.time() + HOUR + 1
+    monkeypatch.setattr("applog.mail.time.time", lambda: later)
+    logger.error("order 1000 failed, password=hidden")
+    assert "1000 errors of this kind since the last mail" in mailoutbox[2].body
+    assert len(mailoutbox) == 3
+
+
+def test_exceptions_are_told_apart_by_where_they_come_from(handler: ErrorMailHandler, mailoutbox: list[Any]) -> None:
+    """Two errors with the same words may be two faults."""
+
+    def pay(amount: int) -> None:
+        raise ValueError(amount)
+
+    def ship(amount: int) -> None:
+        raise ValueError(amount)
+
+    for number in range(3):
+        for fail in (pay, ship):
+            try:
+                fail(number)
+            except ValueError:
+                logger.exception("failed")
+    assert len(mailoutbox) == 2
+    assert ["in pay" in mail.body for mail in mailoutbox] == [True, False]
+
+
+def test_no_subject_has_a_second_header(handler: ErrorMailHandler, mailoutbox: list[Any]) -> None:
+    """What a stranger sends may be in an error, and must not become an address that gets it."""
+    logger.error("x\nBcc: eve@example.com\r\n%s", "y" * 10_000)
+    [mail] = mailoutbox
+    assert "\n" not in mail.subject
+    assert len(mail.subject) < 300
+    assert mail.recipients() == ["ann@example.com"]
+
+
+def test_processes_share_what_was_told(handler: ErrorMailHandler, mailoutbox: list[Any], tmp_path: Path) -> None:
+    """Sixteen workers would send sixteen mails of each error."""
+    logger.error("broken")
+    other = ErrorMailHandler(tmp_path)
+    record = logging.makeLogRecord({"name": logger.name, "levelname": "ERROR", "levelno": 40, "msg": "broken"})
+    other.handle(record)
+    other.close()
+    assert len(mailoutbox) == 1
+    (tmp_path / ".mails.json").write_text("[1, 2", encoding="utf-8")  # somebody's, or half of one
+    logger.error("broken again")
+    assert len(mailoutbox) == 2
+
+
+def test_many_kinds_are_few_mails(handler: ErrorMailHandler, mailoutbox: list[Any], tmp_path: Path) -> None:
+    """An attack with a new error in each request must not fill the mailbox, nor the disk."""
+    words = [f"{chr(97 + n // 26 % 26)}{chr(97 + n % 26)}{chr(97 + n // 676)}" for n in range(KINDS + 100)]
+    for word in words:
+        logger.error("failed: %s", word)
+    assert len(mailoutbox) == MAILS
+    assert (tmp_path / ".mails.json").stat().st_size < 100 * KINDS
+
+
+def test_without_admins_nothing_is_done(handler: ErrorMailHandler, settings: Any, tmp_path: Path) -> None:
+    """Most projects begin without a mail server."""
+    settings.ADMINS = []
+    logger.error("broken")
+    assert list(tmp_path.iterdir()) == []
