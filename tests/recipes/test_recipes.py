@@ -1,0 +1,92 @@
+"""The recipes of docs/recipes/, each followed in a new project: one that rots is red."""
+
+import re
+import shutil
+
+import pytest
+from conftest import ROOT, python_for
+from follow import Reader, changed, commands, shows
+from markdown_blocks import code_blocks
+
+FOLDER = ROOT / "docs" / "recipes"
+PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.md"))}
+FOLLOWED = re.compile(r"^\*A test follows this page with Django ([\d., and]+)\.\*$", re.MULTILINE)
+DAILY = {"htmx-5.2"}  # follows the page of these in the default run; all of them are some minutes
+ANSWERS = {"postgresql-backups": {"database": "postgresql"}}
+PROGRAMS = {"celery": "redis-server", "postgresql-backups": "pg_dump"}
+LOG_TESTS = '    ("Tests of the log", [PYTHON, "-m", "pytest", "applog"], {}),\n'
+
+
+def cases():
+    """List each page with each version of Django that it says it was followed with."""
+    found = []
+    for name, text in PAGES.items():
+        for version in re.findall(r"\d+\.\d+", FOLLOWED.search(text)[1]):
+            case = f"{name}-{version}"
+            found.append(pytest.param(name, version, id=case, marks=[] if case in DAILY else pytest.mark.storm))
+    return found
+
+
+@pytest.mark.parametrize(("name", "django_version"), cases())
+def test_a_recipe_works(bake, request, name, django_version):
+    """Instructions that nobody follows any more cost each reader an afternoon, and their trust in the others."""
+    if name in PROGRAMS and not shutil.which(PROGRAMS[name]):
+        pytest.skip(f"{PROGRAMS[name]} is not installed here")
+    python = python_for(django_version)
+    if python is None:
+        pytest.skip(f"Django {django_version} needs a newer Python than this one, and uv finds none")
+    answers = ANSWERS.get(name, {})
+    project = bake(django_version=django_version, **answers)
+    env = {"UV_PYTHON": python}
+    if answers.get("database") == "postgresql":
+        database = f"recipe_{django_version.replace('.', '_')}"
+        env["DATABASE_URL"] = request.getfixturevalue("postgresql").create(database)
+    if f"{name}-{django_version}" in DAILY:
+        check = project / "check.py"
+        text = check.read_text(encoding="utf-8")
+        assert LOG_TESTS in text
+        check.write_text(text.replace(LOG_TESTS, ""), encoding="utf-8")
+    with Reader(project, env) as reader:
+        reader.run("uv run manage.py migrate")
+        reader.follow(PAGES[name], django_version)
+        assert reader.run("uv run manage.py logs --level ERROR") == "No record has what is asked for.\n"
+    with Reader(project, env) as reader:  # nothing of the page runs any more
+        reader.run("uv run check.py", ["All checks passed."])
+
+
+@pytest.mark.parametrize("name", list(PAGES))
+def test_a_recipe_says_what_a_reader_asks(name):
+    """When it is the wrong tool, how to see that it works, and what the log shows: else it is only half a recipe."""
+    text = PAGES[name]
+    assert len(FOLLOWED.findall(text)) == 1
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE)[0] == "When not to use it"
+    assert len(text.splitlines()) <= 150
+    console = [entry for block in code_blocks(text) if block.language == "console" for entry in commands(block.text)]
+    assert any("manage.py logs" in command and shown for command, shown in console)
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    assert f"(recipes/{name}.md)" in index
+
+
+def test_a_recipe_that_rots_is_noticed(bake):
+    """A follower who finds nothing wrong in anything makes the other tests worthless."""
+    with Reader(bake(), {}) as reader:
+        for page, message in {
+            "```console\n$ uv run --no-project python -c 1/0\n```": "ZeroDivisionError",
+            "```console\n$ uv run --no-project python --version\nPython 2.7\n```": "instead of",
+            '`manage.py`\n\n```diff title="manage.py"\n-no such line\n```': "do not stand in the file once",
+            '```python title="pages/x.py"\n```': "no word says",
+            "```sql\nSELECT 1\n```": "nobody can follow",
+            "```console keeps-running\n$ uv run --no-project python -c 1\nReady\n```": "has ended",
+        }.items():
+            with pytest.raises(AssertionError, match=message):
+                reader.follow(page, "5.2")
+
+
+def test_a_change_keeps_its_place():
+    """A line that lands somewhere else in the settings works here and not there."""
+    text = "a\nb\nc\n"
+    assert changed(text, " a\n-b\n+B\n") == "a\nB\nc\n"
+    assert changed(text, "+d\n") == "a\nb\nc\nd\n"
+    assert changed(text, " b\n+x\n@@\n-c\n") == "a\nb\nx\n"
+    assert shows("a 1 b\nother\nc\n", ["a ... b", "c"])
+    assert not shows("c\na 1 b\n", ["a ... b", "c"])
