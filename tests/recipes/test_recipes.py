@@ -2,10 +2,13 @@
 
 import re
 import shutil
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 from browser import browsers, complaints
-from conftest import ROOT, python_for
+from conftest import ROOT, python_for, run
 from follow import Reader, changed, commands, shows
 from markdown_blocks import code_blocks
 from selenium.webdriver.common.by import By
@@ -86,6 +89,23 @@ def test_a_recipe_says_what_a_reader_asks(name):
     assert any("manage.py logs" in command and shown for command, shown in console)
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     assert f"(recipes/{name}.md)" in index
+
+
+def test_the_services_of_recipes_can_be_read(tmp_path):
+    """A unit with a fault is found on the day of the deployment, by whoever has the least time for it."""
+    services = {block.title: block.text for text in PAGES.values() for block in code_blocks(text) if block.title}
+    units = []
+    for title, text in services.items():
+        if title.endswith(".xml"):
+            assert ET.fromstring(text).findtext("workingdirectory") == r"%BASE%\.."  # noqa: S314  our own
+        elif title.endswith((".service", ".timer")):
+            unit = tmp_path / Path(title).name
+            here = text.replace("/srv/my_project/.venv/bin/python", sys.executable).replace("User=my_project\n", "")
+            unit.write_text(here.replace("/srv/my_project", str(tmp_path)), encoding="utf-8")
+            units.append(unit)
+    assert len(units) >= 3
+    if shutil.which("systemd-analyze"):
+        assert run("systemd-analyze", "verify", *units, cwd=tmp_path) == ""
 
 
 def test_a_recipe_that_rots_is_noticed(bake):
