@@ -15,7 +15,7 @@ from servers import free_port, is_open, stop, wait_for
 
 PORTS = ("4317", "4318", "5000", "6379", "8000", "8126")  # of the pages' servers; another test may use them
 SHOWN_ONLY = {"bash", "powershell"}  # for one system only, or for whoever administrates the machine
-SECONDS = 30  # until a server answers, a worker has begun, a record is in the log
+SECONDS = 60  # until a server answers, a worker has begun, a record is in the log
 
 
 class Reader:

@@ -19,7 +19,7 @@ PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.g
 FOLLOWED = re.compile(r"^\*A test follows this page with Django ([\d., and]+)\.\*$", re.MULTILINE)
 DAILY = ("htmx", "5.2")  # is followed in the default run, without the log's own tests; all pages take half an hour
 ANSWERS = {"postgresql-backups": {"database": "postgresql"}}
-PROGRAMS = {"celery": "redis-server", "postgresql-backups": "pg_dump"}
+PROGRAMS = {"celery": "redis-server", "postgresql-backups": "pg_dump", "translations": "msgfmt"}
 # What a browser opens in the end, to see whether the content security policy lets it be.
 BROWSED = {"debug-toolbar": "/", "htmx": "/clock/", "ninja": "/api/docs", "tailwind": "/tailwind/"}
 LOG_TESTS = '    ("Tests of the log", [PYTHON, "-m", "pytest", "applog"], {}),\n'
