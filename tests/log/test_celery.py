@@ -2,12 +2,12 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 
 import pytest
 from conftest import run
+from markdown_blocks import code_blocks
 from servers import wait_for
 
 TASKS = '''"""Tasks."""
@@ -43,7 +43,7 @@ def test_a_worker_s_records_reach_the_log_files(bake, environment, tmp_path):
     """Celery empties the root logger's handlers: what tasks do would stand in no file, and in no security log."""
     python, project = environment("5.2"), bake()
     readme = (project / "applog" / "README.md").read_text(encoding="utf-8")
-    [recipe] = re.findall(r"^```python\n(# config/celery.py\n.*?)```$", readme, re.MULTILINE | re.DOTALL)
+    [recipe] = [block.text for block in code_blocks(readme) if block.text.startswith("# config/celery.py\n")]
     (project / "config" / "celery.py").write_text(recipe, encoding="utf-8")
     (project / "users" / "tasks.py").write_text(TASKS, encoding="utf-8")
     queue, packages = tmp_path / "queue", tmp_path / "packages"

@@ -5,10 +5,10 @@ import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from browser import browsers, complaints
 from conftest import CHOICES, run, started_servers
 from filelock import FileLock
 from page_support import PAGE, PASSWORD, prepare, record, write
-from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -16,10 +16,6 @@ from selenium.webdriver.support.expected_conditions import staleness_of
 from servers import fetch, wait_for
 
 LIVE_SECONDS = 5
-FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,1000",
-)  # fmt: skip
 TRACEBACK = ("Traceback (most recent call last):", '  File "shop.py", line 3, in pay', "ValueError: no money")
 EVIL = "<img src=x onerror=\"document.title='owned'\"><script>document.title = 'owned'</script>"
 
@@ -27,28 +23,8 @@ EVIL = "<img src=x onerror=\"document.title='owned'\"><script>document.title = '
 @pytest.fixture
 def open_browser(tmp_path):
     """Return a function that opens a browser with a profile of its own."""
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    driver = shutil.which("chromedriver")
-    if not (browser and driver):
-        pytest.skip("no Chromium with its chromedriver is installed here")
-    opened = []
-
-    def start(*, scripts=True):
-        options = webdriver.ChromeOptions()
-        options.binary_location = browser
-        for flag in (*FLAGS, f"--user-data-dir={tmp_path / f'profile-{len(opened)}'}"):
-            options.add_argument(flag)
-        preferences = {"download.default_directory": str(tmp_path / "downloads")}
-        if not scripts:
-            preferences["profile.managed_default_content_settings.javascript"] = 2
-        options.add_experimental_option("prefs", preferences)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        opened.append(webdriver.Chrome(options, webdriver.ChromeService(driver)))
-        return opened[-1]
-
-    yield start
-    for window in opened:
-        window.quit()
+    with browsers(tmp_path) as start:
+        yield start
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +117,7 @@ def test_the_log_is_read_in_a_browser(site, open_browser, tmp_path):
     assert messages(browser)
     assert set(messages(browser)) <= {"number 14", *(f"number 14{digit}" for digit in range(10))}
 
-    errors = [entry["message"] for entry in browser.get_log("browser") if "favicon.ico" not in entry["message"]]
+    errors = complaints(browser)
     assert errors == []
     for width in (1280, 820, 390, 320):
         browser.set_window_size(width, 900)

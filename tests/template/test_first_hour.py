@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from conftest import CHOICES, python_in, run
+from markdown_blocks import code_blocks
 from servers import fetch
 
 ROUTES = 'from django.urls import path\n\nfrom blog import views\n\nurlpatterns = [path("", views.index)]\n'
@@ -155,7 +156,7 @@ def test_the_commands_of_agents_md_work(bake):
             tests.unlink()
     text = (project / "AGENTS.md").read_text(encoding="utf-8")
     assert 40 <= len(text.splitlines()) <= 60
-    block = re.search(r"^```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[1].splitlines()
+    block = code_blocks(text)[0].text.splitlines()
     assert "uv run check.py" in block
     named = set(re.findall(r"`(uv run [^`]+)`", text)) - {"uv run manage.py runserver"}
     for command in [*block, *sorted(named - set(block))]:

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 
 import pytest
 from conftest import run
+from markdown_blocks import code_blocks
 from page_support import prepare
 from servers import PRODUCTION, free_port, is_open, wait_for
 
@@ -23,7 +24,7 @@ THREADS = 2
 def block(project, language):
     """Return the README's code block in a language."""
     text = (project / "README.md").read_text(encoding="utf-8")
-    [found] = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    [found] = [block.text for block in code_blocks(text) if block.language == language]
     return found.replace("/srv/my_project", str(project))
 
 

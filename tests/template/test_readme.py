@@ -5,11 +5,11 @@ import re
 import subprocess
 
 from conftest import QUESTIONS, ROOT, copy_template
+from markdown_blocks import code_blocks
 from servers import fetch, free_port, stop, wait_for
 
-COMMANDS = re.findall(
-    r"^```\n(pip install uv && .*)\n```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
-)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [block.text.rstrip() for block in code_blocks(README) if block.text.startswith("pip install uv && ")]
 
 
 def test_the_first_command_serves_a_project(tmp_path):
@@ -49,7 +49,7 @@ def test_ci_runs_the_second_command():
 
 def test_each_question_is_explained():
     """A question that the README does not know is one that nobody can look up."""
-    rows = re.findall(r"^\| `(\w+)` \|(.*)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \|(.*)$", README, re.MULTILINE)
     asked = {key: value for key, value in QUESTIONS.items() if not key.startswith("_")}
     assert [name for name, _ in rows] == list(asked)
     for name, row in rows:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
@@ -24,11 +25,12 @@ Logs = Callable[..., str]
 
 
 @pytest.fixture
-def path(tmp_path: Path, settings: Any) -> Path:
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the path of the project's log, which the settings say is in a folder of the test's."""
     handlers = settings.LOGGING["handlers"]
     moved = {**handlers["file"], "filename": tmp_path / "logs" / "django.log"}
-    settings.LOGGING = {**settings.LOGGING, "handlers": {"file": moved}}
+    # Not by the fixture of pytest-django: Django 6.1 would set up logging anew with it.
+    monkeypatch.setattr(settings, "LOGGING", {**settings.LOGGING, "handlers": {"file": moved}})
     return tmp_path / "logs" / "django.log"
 
 
