@@ -1,6 +1,5 @@
 """`manage.py logs stats`: records by hour and level, and the most frequent messages."""
 
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from applog.conf import ProjectLog
+from applog.fingerprint import template
 from applog.management.records import can_show, painter, read_back
 from applog.reading.query import LEVELS, Query
 from applog.text import printable
@@ -35,7 +35,7 @@ def print_statistics(command: BaseCommand, logs: list[ProjectLog], query: Query)
             if record.time:
                 hour = timezone.localtime(record.time).replace(minute=0, second=0, microsecond=0)
                 levels.setdefault(hour.astimezone(UTC), Counter())[record.level] += 1  # an hour may come twice
-        messages.update((record.level, kind_of(record.message)) for record in records)
+        messages.update((record.level, template(record.message)) for record in records)
         if len(messages) > MESSAGE_KINDS:
             messages = Counter(dict(messages.most_common(MESSAGE_KINDS // 2)))
     if levels:
@@ -84,8 +84,3 @@ def print_messages(command: BaseCommand, messages: Counter[tuple[str, str]]) -> 
         text = printable(message)
         text = text if len(text) <= room else f"{text[: room - 3]}..."
         command.stdout.write(f"{number:>8} {painter(command, level)(f'{printable(level):<8}')} {text}")
-
-
-def kind_of(message: str) -> str:
-    """Return a message with # in place of numbers and ids, so that messages of one kind are equal."""
-    return re.sub(r"\b(0x)?[0-9a-f]*\d[0-9a-f]*\b|\d+", "#", message[:500], flags=re.IGNORECASE)
