@@ -99,7 +99,7 @@ class LogForm(forms.Form):
                 raise ValidationError(message)
         if self.errors:
             return self.cleaned_data
-        positions = [self.cleaned_data[name] for name in POSITIONS if self.cleaned_data[name]]
+        positions = [self.cleaned_data[name] for name in POSITIONS if self.cleaned_data.get(name)]
         if len(positions) > 1 or any(position.keys() - {log.name for log in self.chosen} for position in positions):
             message = _("This position in the logs does not match the other filters.")
             raise ValidationError(message)
@@ -129,8 +129,8 @@ class LogForm(forms.Form):
             fields=data["field"],
             without=without,
             leave_out_reads=self.leaves_out_reads,
-            kind=data["error"],
-            project=project_folder() if data["error"] else "",
+            kind=data.get("error", ""),
+            project=project_folder() if data.get("error") else "",
             text="" if data["kind"] else text,
             pattern=text if data["kind"] else "",
         )
@@ -174,6 +174,12 @@ class LogForm(forms.Form):
         if values.get("log") == self.first:
             del values["log"]
         return "?" + urlencode({name: value for name, value in values.items() if value})
+
+    @property
+    def tab_query(self) -> str:
+        """The query string that the log's other pages share with this one."""
+        values = {name: value for name, value in self.values.items() if name in {"log", "zone"} and value != "all"}
+        return f"?{urlencode(values)}" if values else ""
 
     @property
     def description(self) -> str:
