@@ -22,7 +22,7 @@ from applog.text import now, printable
 
 ERRORS_DAYS, REQUESTS_HOURS = 7, 24  # looked at, unless an option says since when
 GROUPS = 20  # printed, unless an option says how many
-SLICE_SECONDS = 0.2
+SLICE_SECONDS = 0.5
 WIDE, WIDER = 80, 110  # columns
 SLOW = 1000.0  # ms
 MUCH = 0.05  # of the requests
@@ -69,7 +69,7 @@ def print_error(command: BaseCommand, group: ErrorGroup, *, is_new: bool) -> Non
     command.stdout.write(f"{group.count:>9,} {bars}" + (f" {times}" if columns > WIDE else f"\n{'':>9} {times}"))
     told = [told_number(group.requests, group.count, "request"), told_number(group.users, group.count, "user")]
     place = str(group.kind.frame) if group.kind.frame else group.logger
-    command.stdout.write(f"{'':>9} {', '.join(filter(None, [*told, printable(place)]))}")
+    command.stdout.write(f"{'':>9} {cut(', '.join(filter(None, [*told, printable(place)])), columns - 11)}")
     command.stdout.write(f"{'':>9} logs --error {group.kind.id}")
 
 
@@ -102,13 +102,14 @@ def print_requests(command: BaseCommand, logs: list[ProjectLog], query: Query, o
     for start, part in zip(window.starts, requests.parts, strict=True):
         if part.count:
             print_route(command, part, show(start), most=max(part.count for part in requests.parts))
-    command.stdout.write("Durations are in ms, of 50, 95 and 99 % of the requests, within 2 %.")
+    command.stdout.write("p50, p95, p99: in ms, within 2 %.")
 
 
 def print_head(command: BaseCommand, label: str) -> None:
     """Print the heading of a table of requests."""
     names = "requests", "4xx", "5xx", "p50", "p95", "p99", "slowest"
     line = "".join(f"{name:>{width}}" for name, width in zip(names, WIDTHS, strict=True))
+    label = cut(label, get_terminal_size().columns - len(line) - 1)
     command.stdout.write(command.style.HTTP_INFO(f"{line} {label}" if get_terminal_size().columns >= WIDE else line))
 
 
@@ -129,6 +130,7 @@ def print_route(command: BaseCommand, group: RequestGroup, label: str, most: int
     if columns < WIDE:
         command.stdout.write(f"{cut(label, columns - 1)}\n{line}")
         return
+    label = cut(label, columns - used - 1)
     room = columns - used - len(label) - 2
     drawn = ""
     if most and room > 0:
@@ -136,7 +138,7 @@ def print_route(command: BaseCommand, group: RequestGroup, label: str, most: int
         drawn = f" {block * max(1, round(group.count / most * min(room, 40)))}"
     elif columns >= WIDER and label != "all" and room > len(group.bars):
         drawn = f" {'':{room - len(group.bars) - 1}}{sparkline(command, group.bars)}"
-    command.stdout.write(f"{line} {cut(label, columns - used - 1)}{drawn}")
+    command.stdout.write(f"{line} {label}{drawn}")
 
 
 def read(command: BaseCommand, logs: Sequence[ProjectLog], found: Errors | Requests, step: Callable[[], None]) -> None:

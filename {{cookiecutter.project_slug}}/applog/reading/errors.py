@@ -82,9 +82,7 @@ class Errors:
         deadline = time.monotonic() + seconds
         while not self.exhausted:
             left = max(0.0, deadline - time.monotonic())
-            page = read_older(
-                logs, self.position, count=RECORDS, query=query, seconds=min(left, SLICE_SECONDS), size=CHARACTERS
-            )
+            page = read_older(logs, self.position, count=RECORDS, query=query, seconds=left, size=CHARACTERS)
             for record in page.records:
                 self.add(record)
             self.position, self.exhausted = page.older, page.exhausted
