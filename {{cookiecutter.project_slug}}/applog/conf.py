@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -17,6 +18,11 @@ from applog.text import now, show_size
 
 LOCK_SECONDS = 10
 NOT_FOR_THE_CLASS = {"class", "formatter", "level", "filters", "filename"}
+
+
+def project_folder() -> str:
+    """Return the path of the folder with the project's own code: BASE_DIR, or else the one that applog/ is in."""
+    return str(getattr(settings, "BASE_DIR", None) or Path(__file__).resolve().parent.parent)
 
 
 def used_handlers() -> dict[str, dict[str, Any]]:

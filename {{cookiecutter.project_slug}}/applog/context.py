@@ -100,6 +100,10 @@ def request_attributes(request: HttpRequest) -> dict[str, Any]:
         "url.path": escape_uri_path(request.path),
         "client.address": client_address(request),
     }
+    if match := request.resolver_match:
+        # With what the site is mounted at, as the path has it.
+        root = escape_uri_path(request.path.removesuffix(request.path_info))
+        attributes["http.route"] = f"{root}/{match.route.removeprefix('^')}"
     if user := request_user(request):
         attributes["user.id"] = str(user.pk)
     if given := getattr(request, "client_request_id", ""):

@@ -15,6 +15,7 @@ MESSAGE_CHARACTERS = 2000  # of a message that are looked at
 TEMPLATE_CHARACTERS = 200  # of a template
 TRACEBACK_CHARACTERS = 1 << 16  # that are looked at
 ID_BYTES = 6  # so that a million kinds have two of one id with a chance of 0.2 %
+ID_PATTERN = r"[0-9a-f]{6,12}"  # an id, or its beginning
 MEMBERS = 3  # of a group of exceptions that are named
 
 _QUOTED = r"(?<!\w)[bru]?'[^']{0,300}'(?!\w)" r'|"[^"]{0,300}"'

@@ -71,6 +71,8 @@ def chips(form: LogForm) -> Iterator[tuple[str, str]]:
         yield "=".join(pair), form.link(field=write_fields(pairs))
     if data["request"]:
         yield _("request %s") % data["request"], form.link(request="")
+    if data.get("error"):
+        yield _("error %s") % data["error"], form.link(error="")
     if data["since"]:
         yield _("from %s") % show_time(data["since"]), form.link(since="")
     if data["until"]:

@@ -9,13 +9,15 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from applog.conf import ProjectLog, project_logs
+from applog.conf import ProjectLog, project_folder, project_logs
 from applog.context import REQUEST_ID_PATTERN
+from applog.fingerprint import ID_PATTERN
 from applog.page.fields import FieldsField, PositionField, SearchField, TimeField, Words, ZoneField, read_words
 from applog.reading.query import PATTERN_CHARACTERS, READ, Query
 from applog.text import printable
 
 POSITION_CHARACTERS = 1000
+KEPT = {"log", "level", "error", "zone", "own", "live"}
 POSITIONS = {"before", "after", "around"}
 
 
@@ -55,6 +57,12 @@ class LogForm(forms.Form):
         max_length=500,
         widget=forms.TextInput({"placeholder": "http.route=/orders"}),
     )
+    error = forms.RegexField(
+        rf"^{ID_PATTERN}\Z",
+        label=_("Error"),
+        required=False,
+        error_messages={"invalid": _("This is not the id of an error; follow the links of the page.")},
+    )
     zone = ZoneField(label=_("Time zone"), required=False, max_length=100)
     own = forms.ChoiceField(required=False, choices=[("", ""), ("1", "")])
     before = PositionField(required=False, max_length=POSITION_CHARACTERS)
@@ -80,7 +88,7 @@ class LogForm(forms.Form):
     @property
     def kept_values(self) -> dict[str, str]:
         """What a new search keeps, though it has no field of its own to type into."""
-        return {name: value for name, value in self.values.items() if name in {"log", "level", "zone", "own", "live"}}
+        return {name: value for name, value in self.values.items() if name in KEPT}
 
     def clean(self) -> dict[str, Any]:
         """Refuse unknown parameters, a position of another log, and a query that cannot be used."""
@@ -91,7 +99,7 @@ class LogForm(forms.Form):
                 raise ValidationError(message)
         if self.errors:
             return self.cleaned_data
-        positions = [self.cleaned_data[name] for name in POSITIONS if self.cleaned_data[name]]
+        positions = [self.cleaned_data[name] for name in POSITIONS if self.cleaned_data.get(name)]
         if len(positions) > 1 or any(position.keys() - {log.name for log in self.chosen} for position in positions):
             message = _("This position in the logs does not match the other filters.")
             raise ValidationError(message)
@@ -121,7 +129,10 @@ class LogForm(forms.Form):
             fields=data["field"],
             without=without,
             leave_out_reads=self.leaves_out_reads,
-            **{data["kind"] or "text": text},
+            kind=data.get("error", ""),
+            project=project_folder() if data.get("error") else "",
+            text="" if data["kind"] else text,
+            pattern=text if data["kind"] else "",
         )
 
     @cached_property
@@ -163,6 +174,12 @@ class LogForm(forms.Form):
         if values.get("log") == self.first:
             del values["log"]
         return "?" + urlencode({name: value for name, value in values.items() if value})
+
+    @property
+    def tab_query(self) -> str:
+        """The query string that the log's other pages share with this one."""
+        values = {name: value for name, value in self.values.items() if name in {"log", "zone"} and value != "all"}
+        return f"?{urlencode(values)}" if values else ""
 
     @property
     def description(self) -> str:

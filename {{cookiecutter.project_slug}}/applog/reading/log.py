@@ -69,7 +69,7 @@ class RotatedLog:
 
     def open_files(
         self, cursor: Cursor | None, query: Query, *, forwards: bool = False, disorder: timedelta = DISORDER
-    ) -> Iterator[tuple[OpenLogFile | None, int, int]]:
+    ) -> Generator[tuple[OpenLogFile | None, int, int]]:
         """Yield each file, open, with the offsets between which matching records may be, in the order of `scan`.
 
         While a file is being unpacked, None is yielded in its place. `disorder` is how much records may be out of the

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from applog.fingerprint import fingerprint
 from applog.reading.formats import level_forms
 from applog.reading.record import Record
 from applog.reading.search import Pattern, Pieces, Search, Text
@@ -16,6 +17,7 @@ LEVELS = "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"
 SECURITY, READ = "applog.security", "sensitive_read"  # the logger and the event of reading the log
 PATTERN_CHARACTERS = 500  # of a regular expression
 BLOCK_BYTES = 1 << 20
+_TRACEBACK = "Traceback (most recent call last):"
 PATTERN_BLOCK_BYTES = 1 << 16  # where a regular expression is tried on each line
 
 
@@ -35,6 +37,9 @@ class Query:
         fields: names and values of fields of a JSON record. Values that are no text are written as JSON.
         since, until: aware times; a record made at `since` is found, one made at `until` is not. Records without a time
             are not found then.
+        errors: records of the level ERROR and above, and those of any level that have an exception.
+        kind: the beginning of the id of a kind of errors, as applog.fingerprint gives it; `project` is needed, too.
+        project: the path of the project's folder.
         leave_out_reads: leave out what the security log has of reading the log, which names what was searched for.
 
     Raises ValueError, with a sentence for people, when a value cannot be used.
@@ -50,6 +55,9 @@ class Query:
     fields: tuple[tuple[str, str], ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    errors: bool = False
+    kind: str = ""
+    project: str = ""
     leave_out_reads: bool = False
 
     def __post_init__(self) -> None:
@@ -112,6 +120,8 @@ class Query:
         found: list[Search] = []
         if self.levels:
             found.append(Pieces(*(form for name in sorted(self.levels) for form in level_forms(name))))
+        if self.errors or self.kind:
+            found.append(Pieces(*_error_forms()))
         if self.loggers[0]:
             found.append(_logger_pieces(self.loggers[0]))
         if self.request_id:
@@ -148,7 +158,8 @@ class Query:
     @property
     def needs_records(self) -> bool:
         """Tell whether something must be found in the records that is neither a time nor a level."""
-        return bool(self.text or self.pattern or self.loggers[0] or self.request_id or self.fields)
+        found = self.text, self.pattern, self.loggers[0], self.request_id, self.fields, self.errors, self.kind
+        return any(found)
 
     def matches(self, record: Record) -> bool:
         """Tell whether a record matches in which each of `searches` has a hit.
@@ -164,8 +175,14 @@ class Query:
             and (not self.since or bool(record.time and record.time >= self.since))
             and (not self.until or bool(record.time and record.time < self.until))
             and not (self.unwanted and self.leaves_out(record))
+            and (not self.errors or is_error(record))
+            and (not self.kind or self._is_of_kind(record))
             and (self._is_found_by_search or self._has_text(record))
         )
+
+    def _is_of_kind(self, record: Record) -> bool:
+        trace = "\n".join(record.lines)
+        return fingerprint(record.logger, record.level, record.message, trace, self.project).id.startswith(self.kind)
 
     def leaves_out(self, record: Record) -> bool:
         """Tell whether a record has what must not be there: a logger, a text, or that it is about reading the log."""
@@ -186,9 +203,26 @@ class Query:
         return (not self.text or self._text.is_in(data)) and (not self.pattern or self._pattern.is_in(data))
 
 
+def is_error(record: Record) -> bool:
+    """Tell whether a record is of the level ERROR or above, or has an exception."""
+    number = logging.getLevelNamesMapping().get(record.level, logging.NOTSET)
+    return number >= logging.ERROR or any(_TRACEBACK in line for line in record.lines)
+
+
 def field_text(value: Any) -> str:
     """Return the value of a record's field as text: what is no text, as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _error_forms() -> list[str]:
+    """Return texts of which every error has one. They are few and rare, so that the search for them is fast."""
+    names = [name for name, number in logging.getLevelNamesMapping().items() if number >= logging.ERROR]
+    small = [form for name in names for form in _small_forms(name.lower())]
+    return [*names, *small, '" 5', _TRACEBACK]
+
+
+def _small_forms(name: str) -> list[str]:
+    return [f"[{name}", f'"{name}"'] if name == "error" else [name]
 
 
 def _logger_pieces(names: tuple[str, ...]) -> Pieces:

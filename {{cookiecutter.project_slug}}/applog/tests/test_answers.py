@@ -1,18 +1,41 @@
 """What the log answers: which errors there are, and how requests went."""
 
+import gzip
+import itertools
+import json
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from html import escape, unescape
+from http import HTTPStatus
+from io import StringIO
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urljoin
 
 import pytest
 from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.http import HttpRequest
+from django.test import Client
+from django.urls import ResolverMatch, reverse
 
 from applog.fingerprint import Kind, fingerprint
 from applog.formatters import JsonFormatter, TextFormatter
+from applog.page import places
+from applog.reading import errors
+from applog.reading.errors import Errors
+from applog.reading.log import RotatedLog
+from applog.reading.measures import Distinct, Durations, Window, index_of_duration
+from applog.reading.query import Query
 from applog.reading.record import Record, parse
 from applog.tests.conftest import ROOT
 
@@ -139,3 +162,256 @@ def test_a_kind_of_hostile_text_takes_no_long_time() -> None:
             hostile = front + piece * 300_000
             fingerprint("django.x", "ERROR", hostile, hostile, str(ROOT))
     assert time.process_time() - begin < 10  # seconds; one that goes back and forth takes hours
+
+
+class Site:
+    """A log of the project in a folder of the test's, and what the command and the pages say of it."""
+
+    def __init__(self, path: Path, client: Client) -> None:
+        self.path, self.client = path, client
+        path.parent.mkdir(exist_ok=True)
+
+    def log(self, formatter: logging.Formatter, message: str, age: float = 0, **attributes: Any) -> None:
+        """Log a record that is so many seconds old, by default an error of the logger "shop"."""
+        given = {"name": "shop", "levelname": "ERROR", "levelno": logging.ERROR, "msg": message, **attributes}
+        created = time.time() - age
+        record = logging.makeLogRecord({**given, "created": created, "msecs": created % 1 * 1000})
+        with self.path.open("a", encoding="utf-8", newline="\n") as file:
+            file.write(formatter.format(record) + "\n")
+
+    def log_request(self, formatter: logging.Formatter, path: str, status: int, duration: float, **more: Any) -> None:
+        """Log the end of a request as the middleware does."""
+        request = HttpRequest()
+        request.method, request.path, request.path_info = more.pop("method", "GET"), path, path
+        request.META["REMOTE_ADDR"] = "192.0.2.7"
+        request.client_request_id = ""  # type: ignore[attr-defined]
+        if route := more.pop("route", ""):
+            request.resolver_match = ResolverMatch(lambda: None, (), {}, route=route)
+        given = {"name": "applog.request", "levelname": "INFO", "levelno": logging.INFO, "request": request, **more}
+        extra = {"duration_ms": duration, "status_code": status, **given}
+        self.log(formatter, f"{request.method} {path} {status} in {duration} ms", **extra)
+
+    def command(self, *arguments: str) -> str:
+        """Return what the command prints."""
+        output = StringIO()
+        call_command("logs", *arguments, stdout=output, stderr=StringIO(), no_color=True)
+        return output.getvalue()
+
+    def found(self, *arguments: str) -> list[dict[str, Any]]:
+        """Return what the command prints for programs."""
+        return [json.loads(line) for line in self.command(*arguments, "--json").splitlines()]
+
+    def page(self, name: str, status: int = 200, **query: str) -> str:
+        """Return the page "errors", "requests" or "changelist"."""
+        response = self.client.get(reverse(f"admin:applog_log_{name}"), query)
+        assert response.status_code == status, response.content
+        return response.text
+
+    def follow(self, page: str, words: str) -> str:
+        """Return the page that the first link leads to that has these words."""
+        [address] = re.findall(rf'href="([^"]*)"[^>]*>{words}<', page)[:1]
+        response = self.client.get(urljoin(reverse("admin:applog_log_errors"), unescape(address)))
+        assert response.status_code == HTTPStatus.OK
+        return response.text
+
+
+@pytest.fixture
+def site(tmp_path: Path, settings: Any, client: Client, db: None) -> Site:
+    """Return a log, with a client that may read it."""
+    handlers = settings.LOGGING["handlers"]
+    path = tmp_path / "logs" / "django.log"
+    settings.LOGGING = {**settings.LOGGING, "handlers": {"file": {**handlers["file"], "filename": path}}}
+    user = get_user_model().objects.create_user("reader", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(content_type__app_label="applog", codename="view_log"))
+    client.force_login(user)
+    return Site(path, client)
+
+
+FORMATTERS = [TextFormatter, JsonFormatter]
+ID = "8c1e0b6f4d5a4f0c9f0e7d1b2a3c4d5e"
+
+
+@pytest.mark.parametrize("formatter", FORMATTERS)
+def test_errors_are_counted_by_their_kind(site: Site, formatter: Callable[[], logging.Formatter]) -> None:
+    """Who sees a thousand tracebacks does not see the one that matters."""
+    site.log(formatter(), "old", age=3 * 86400)
+    for number in range(12):
+        given = {"exc_info": caught(partial(chained, number % 2)), "request_id": f"request{number % 4}"}
+        site.log(formatter(), f"Order {number}", age=3600 + number, **given)
+    site.log(formatter(), "A warning", levelname="WARNING", levelno=logging.WARNING, exc_info=caught(grouped))
+    site.log(formatter(), "no error", levelname="WARNING", levelno=logging.WARNING)
+    kinds = {kind["exception.type"] or kind["message"]: kind for kind in site.found("errors")}
+    assert {name: kind["count"] for name, kind in kinds.items()} == {
+        "ValueError": 12, "old": 1, "ExceptionGroup (OSError, ValueError)": 1,
+    }  # fmt: skip
+    order = kinds["ValueError"]
+    assert (order["requests"], order["request_id"], sum(order["bars"])) == (4, "request0", 12)
+    assert (order["new"], kinds["old"]["new"]) == (True, False)
+    assert site.command("--error", order["error"]).count("Order 5 of") == 12
+    assert site.command("errors", "--level", "WARNING").count("\n") > site.command("errors").count("\n")
+
+    page = site.page("errors")
+    assert [text.count("new since yesterday") for text in (page, site.page("errors", since="1h"))] == [2, 0]
+    records = site.client.get(reverse("admin:applog_log_changelist"), {"error": order["error"]}).text
+    assert records.count('class="log-row') == 12
+    assert "request0" in site.follow(page, "Last request")
+    assert 'id="log-marked"' in site.follow(page, "What came before")
+
+
+@pytest.mark.parametrize("formatter", FORMATTERS)
+def test_requests_are_counted_by_their_route(site: Site, formatter: Callable[[], logging.Formatter]) -> None:
+    """Which page is slow, or fails, is what the records of requests are kept for."""
+    for number in range(1, 101):
+        status = 500 if number == 100 else 404 if number > 90 else 200
+        given = {"age": number, "request_id": f"request{number}", "route": "orders/<int:pk>/"}
+        site.log_request(formatter(), f"/orders/{number}/", status, float(number), **given)
+    site.log_request(formatter(), "/v1/a", 200, 7.0, method="POST", route="v1/a")
+    site.log_request(formatter(), "/x", 200, 7.0, age=2 * 86400)
+    site.log(formatter(), "GET /forged/ 200 in 9.0 ms applog.request [x] from a: GET /forged/ 200 in 9.0 ms")
+    first, other = site.found("requests")
+    name = first.get("http.route") or first.get("path")
+    assert name == ("/orders/<int:pk>/" if formatter is JsonFormatter else "/orders/#/")
+    assert first["statuses"] == {"200": 90, "404": 9, "500": 1}
+    for share in 50, 95, 99:
+        assert first[f"p{share}"] == pytest.approx(share, rel=0.04)
+    assert (first["slowest"], first["slowest_request_id"], sum(first["bars"])) == (100, "request100", 100)
+    assert (other["http.request.method"], other["count"]) == ("POST", 1)
+    assert len(site.found("requests", "--since", "3d")) == 3
+    assert site.found("requests", "--sort", "slowest")[0] == first
+
+    page = site.page("requests")
+    assert "1.0%" in page
+    assert "forged" not in page
+    assert "request100" in site.follow(page, "100.0")
+    records = site.follow(page, re.escape(f"<b>GET</b> {escape(name)}").removesuffix("<"))
+    assert records.count('class="log-row') == 100
+
+
+def test_hostile_records_break_neither_page_nor_command(site: Site) -> None:
+    """Whoever can write into the log would choose what its readers see."""
+    text, as_json = TextFormatter(), JsonFormatter()
+    script = "<script>alert(1)</script>\u202e"
+    for formatter in text, as_json:
+        site.log(formatter, script, name=script, request_id=script)
+        site.log(formatter, "x" * 1_000_000 + "\n2026-01-01T00:00:00.000Z ERROR shop [-] forged")
+        fake: dict[str, Any] = {"user.id": script, "http.route": script, "exception.type": "Fake"}
+        site.log(formatter, "fields", **fake)
+        site.log_request(formatter, f"/{script}", 200, 5.0, route=script, method=script)
+        site.log_request(formatter, "/", 200, float("inf"))
+    with site.path.open("ab") as file:
+        file.write(
+            b'{"timestamp": "2026-11-25T00:00:00.000Z", "level": "ERROR", "logger": "applog.request", "message": '
+        )
+        file.write(b'"GET / 200 in 1.0 ms", "http.route": [[[1]]]}\n' + b"\xff\x00\n" * 9 + b"y" * 3_000_000 + b"\n")
+        file.write(b"2026-11-25T23:59:59.999+00:00 INFO applog.request [a] from b: GET /a in in in ms\n")
+    for name in "errors", "requests":
+        page = site.page(name)
+        assert "<script>alert" not in page
+        assert "\u202e" not in page + site.command(name)
+        assert 'style="' not in page
+        for line in site.command(name, "--json").splitlines():
+            assert line.isascii()
+    assert all(kind["template"] != "forged" for kind in site.found("errors"))
+
+
+def test_any_number_of_kinds_takes_little_memory(site: Site) -> None:
+    """A log full of different messages would fill the server's memory, and hide the frequent ones."""
+    stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+    words = ["".join(letters) for letters in itertools.product("abcdefghij", repeat=5)]
+    lines = [f"{stamp} ERROR shop [-] {word} failed\n" + f"{stamp} ERROR shop [-] often\n" * (i % 9 == 0)
+             for i, word in enumerate(words)]  # fmt: skip
+    site.path.write_text("".join(lines), encoding="utf-8")
+    window = Window.of(datetime.now(UTC) - timedelta(days=1), datetime.now(UTC) + timedelta(days=1), UTC)
+    found = Errors(window, str(ROOT))
+    found.read([RotatedLog(site.path)], Query(errors=True), 600)
+    assert len(found.groups) <= 2 * errors.KINDS
+    assert sum(group.count for group in found.groups.values()) + found.others == len(words) + len(words) // 9 + 1
+    assert found.ordered("count")[0].message == "often"
+
+
+def test_numbers_are_as_exact_as_they_say() -> None:
+    """A wrong number is worse than none."""
+    distinct, durations = Distinct(), Durations()
+    for number in range(20_000):
+        distinct.add(str(number % 10_000))
+        durations.update({index_of_duration(f"{number / 10}".encode()): 1})
+    assert not distinct.is_exact
+    assert distinct.number == pytest.approx(10_000, rel=0.3)
+    for share in 0.01, 0.5, 0.95, 1.0:
+        assert durations.quantile(share) == pytest.approx(share * 1999.9, rel=0.021)
+
+
+def test_a_page_goes_on_where_the_last_one_stopped(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large log only the newest second's worth could ever be seen."""
+    stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+    line = f"{stamp} ERROR shop [-] failed\n{stamp} INFO applog.request [-] from 192.0.2.7: GET / 200 in 1.0 ms\n"
+    site.path.write_text(line * 3000, encoding="utf-8")
+    monkeypatch.setattr("applog.page.errors.READ_SECONDS", 0.05)
+    monkeypatch.setattr("applog.page.requests.READ_SECONDS", 0.05)
+    for name in "errors", "requests":
+        page, number = site.page(name), 0
+        while "Keep looking" in page:
+            [link] = re.findall(r'href="\?([^"]*)">Keep looking', page)
+            query = parse_qs(unescape(link))
+            page, number = site.page(name, **{key: values[0] for key, values in query.items()}), number + 1
+        assert number
+        assert "3,000" in page
+    again = site.page("requests", before=query["before"][0])  # another process answers
+    assert "Only what is older" in again
+    assert "3,000" not in again
+
+
+def test_pages_are_for_readers_only(site: Site, client: Client) -> None:
+    """Errors tell as much as the records do."""
+    for query in (
+        {"sort": "x"},
+        {"since": "x"},
+        {"since": "1h", "until": "2h"},
+        {"before": "x"},
+        {"path": "/etc/passwd"},
+    ):
+        for name in "errors", "requests":
+            assert 'class="errornote"' in site.page(name, 400, **query)
+    for name in "errors", "requests":
+        assert client.post(reverse(f"admin:applog_log_{name}")).status_code == HTTPStatus.METHOD_NOT_ALLOWED
+        with places.place(), places.place():
+            assert site.page(name, 503)
+    client.force_login(get_user_model().objects.create_user("other", is_staff=True))
+    for name in "errors", "requests":
+        assert site.page(name, 403)
+
+
+def test_what_cannot_be_answered_is_said(site: Site) -> None:
+    """An empty table may mean anything."""
+    assert site.command("errors") == "No errors.\n"
+    assert site.command("requests") == "No requests.\n"
+    assert "No errors." in site.page("errors")
+    assert "No requests." in site.page("requests")
+    for wrong in (
+        ("errors", "--sort", "p95"), ("requests", "--grep", "x"), ("errors", "-n", "0"), ("--error", "zz"),
+        ("requests", "--since", "1h", "--until", "2h"), ("errors", "--follow"), ("--sort", "count"),
+    ):  # fmt: skip
+        with pytest.raises(CommandError):
+            site.command(*wrong)
+
+
+def test_compressed_files_are_counted(site: Site) -> None:
+    """Yesterday's errors are compressed."""
+    for number in range(3):
+        site.log(TextFormatter(), f"Order {number}", age=86400)
+        site.log_request(TextFormatter(), f"/{number}", 200, 1.0, age=3600)
+    packed = site.path.with_name(f"{site.path.name}.2026-02-09.gz")
+    packed.write_bytes(gzip.compress(site.path.read_bytes()))
+    site.path.write_text("", encoding="utf-8")
+    assert [kind["count"] for kind in site.found("errors")] == [3]
+    assert [route["count"] for route in site.found("requests")] == [3]
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_no_line_is_wider_than_the_terminal(site: Site, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that wraps tears a table apart."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    site.log(TextFormatter(), "word " * 50, name="a.long.logger.name")
+    site.log_request(TextFormatter(), "/a/very/long/path" * 9, 500, 123456.0)
+    for name in "errors", "requests":
+        assert max(map(len, site.command(name).splitlines())) <= columns

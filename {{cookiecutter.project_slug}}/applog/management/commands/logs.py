@@ -2,30 +2,36 @@
 
 import errno
 import os
+import re
 import sys
 from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
 from datetime import datetime, timedelta
-from shutil import get_terminal_size
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 from django.core.management.color import no_style
 
-from applog.conf import ProjectLog, project_logs
-from applog.management.records import LINES, bar, show
+from applog.conf import ProjectLog, project_folder, project_logs
+from applog.fingerprint import ID_PATTERN
+from applog.management.answers import ERRORS_DAYS, REQUESTS_HOURS, print_errors, print_requests
+from applog.management.files import clear, list_files
+from applog.management.records import LINES, show
 from applog.management.statistics import STATS_HOURS, print_statistics
+from applog.reading import errors, requests
 from applog.reading.query import Query
 from applog.reading.search import SlowPatternError
-from applog.text import TIME_FORMATS, now, parse_age, parse_time, printable, show_size, show_time
+from applog.text import TIME_FORMATS, now, parse_time, printable
 
-ACTIONS = "show", "list", "stats", "clear"
+ACTIONS = "show", "list", "stats", "errors", "requests", "clear"
 # Which of them an option is for.
 OPTIONS = {
-    ("level", "grep", "exclude", "regex", "logger", "request", "field", "since", "until"): ("show", "stats"),
-    ("lines", "follow", "json"): ("show",),
+    ("level", "grep", "exclude", "regex", "logger", "request", "field", "error"): ("show", "stats", "errors"),
+    ("since", "until"): ("show", "stats", "errors", "requests"),
+    ("lines", "json"): ("show", "errors", "requests"),
+    ("sort",): ("errors", "requests"),
+    ("follow",): ("show",),
     ("older_than", "delete", "no_input"): ("clear",),
 }
-WIDE = 200  # columns, where there is no terminal
 INTERRUPTED = 130  # the exit status of a program that Ctrl+C has ended
 
 HELP = """Look at the project's log files, rotated ones included.
@@ -38,6 +44,8 @@ HELP = """Look at the project's log files, rotated ones included.
   logs --follow               and the records that are added
   logs list                   the files: size, first and last record, next rotation
   logs stats                  records by hour and level, and the most frequent messages
+  logs errors                 what failed in 7 days, by kind: how often, since when, for whom
+  logs requests               how requests went in 24 hours, by route: status, durations
   logs clear --older-than 30d rotated files whose last record is older; removed with --delete only
 """
 
@@ -95,9 +103,14 @@ class Command(BaseCommand):
         parser.add_argument("--logger", metavar="NAMES", default="", help=loggers)
         parser.add_argument("-r", "--request", metavar="ID", default="", help="the id of one request")
         parser.add_argument("--field", metavar="NAME=VALUE", action="append", help="a field of a JSON record")
+        parser.add_argument("--error", metavar="ID", default="", help="a kind of errors, by its id in logs errors")
         parser.add_argument("--since", metavar="TIME", type=time_argument, help="from this time on")
         parser.add_argument("--until", metavar="TIME", type=time_argument, help="before this time")
-        parser.add_argument("--json", action="store_true", help="one JSON object for each record")
+        orders = (
+            f"errors: {', '.join(errors.ORDERS)}; requests: {', '.join(requests.ORDERS)}; each by default the first"
+        )
+        parser.add_argument("--sort", metavar="BY", default="", help=orders)
+        parser.add_argument("--json", action="store_true", help="a JSON object a line: a record, an error, a route")
         parser.add_argument("--older-than", metavar="AGE", help="clear: the age of a file's last record, such as 30d")
         parser.add_argument("--delete", action="store_true", help="clear: remove the files, after a question")
         parser.add_argument("--no-input", action="store_true", help="clear: do not ask")
@@ -113,7 +126,7 @@ class Command(BaseCommand):
         action = what.pop(0) if what and what[0] in ACTIONS else "show"
         self.check_options(action, options)
         try:
-            self.act(action, self.choose(what), options)
+            self.act(action, self.choose(what, action), options)
             self.stdout.flush()
         except KeyboardInterrupt:
             self.stdout.write()
@@ -141,14 +154,20 @@ class Command(BaseCommand):
             case "show":
                 show(self, logs, self.make_query(options), options)
             case "list":
-                self.list_files(logs)
+                list_files(self, logs)
             case "stats":
                 since = options["since"] or now() - timedelta(hours=STATS_HOURS)
                 print_statistics(self, logs, self.make_query({**options, "since": since}))
             case "clear":
-                self.clear(logs, options)
+                clear(self, logs, options)
+            case "errors":
+                since = options["since"] or now() - timedelta(days=ERRORS_DAYS)
+                print_errors(self, logs, self.make_query({**options, "since": since}), options)
+            case "requests":
+                since = options["since"] or now() - timedelta(hours=REQUESTS_HOURS)
+                print_requests(self, logs, Query(since=since, until=options["until"]), options)
 
-    def choose(self, names: list[str]) -> list[ProjectLog]:
+    def choose(self, names: list[str], action: str) -> list[ProjectLog]:
         """Return the logs with these names, or all logs. Raises CommandError."""
         logs = project_logs()
         for name in names:
@@ -157,10 +176,14 @@ class Command(BaseCommand):
                 raise CommandError(f'There is no log "{printable(name)}"; type one of {known}.')
         if not logs:
             raise CommandError('LOGGING has no handler with a "filename", so there are no logs to look at.')
+        if action in {"errors", "requests"} and not names:  # other logs repeat what the first one has
+            return list(logs.values())[:1]
         return [log for name, log in logs.items() if name in names or not names]
 
     def make_query(self, options: dict[str, Any]) -> Query:
         """Return the query of the options. Raises CommandError."""
+        if options["error"] and not re.fullmatch(ID_PATTERN, options["error"]):
+            raise CommandError("--error is an id of logs errors, or its first 6 characters or more.")
         try:
             return Query(
                 level=options["level"],
@@ -172,73 +195,9 @@ class Command(BaseCommand):
                 fields=tuple(split_field(field) for field in options["field"] or ()),
                 since=options["since"],
                 until=options["until"],
+                errors=options["what"][:1] == ["errors"] and not options["level"],
+                kind=options["error"],
+                project=project_folder() if options["error"] else "",
             )
         except ValueError as error:
             raise CommandError(printable(str(error))) from error
-
-    def list_files(self, logs: list[ProjectLog]) -> None:
-        """Print the files of each log: size, first and last record, and when the next rotation is."""
-        total, number = 0, 0
-        for log in logs:
-            self.stdout.write(self.style.MIGRATE_HEADING(log.name) + f"  {describe_rotation(log)}")
-            found = log.files()
-            width = max((len(file.path.name) for file in found), default=0)
-            for file in found:
-                first, last = log.first_time(file), log.last_time(file)
-                times = f"{show_time(first)} - {show_time(last)}" if first and last else "no record with a time"
-                line = f"  {file.path.name:<{width}}  {show_size(file.size):>9}  "
-                parts = [times]
-                if log.max_bytes and file.path == log.path:
-                    share = file.size / log.max_bytes
-                    parts.append(f"{bar(self.stdout, share, 12)} {share:.0%} of {show_size(log.max_bytes)}")
-                # In a narrow terminal below the name, so that no time is torn apart.
-                is_narrow = len(line) + len("  ".join(parts)) > get_terminal_size((WIDE, 24)).columns
-                self.stdout.write(line + ("\n      " + "\n      ".join(parts) if is_narrow else "  ".join(parts)))
-            if not found:
-                self.stdout.write("  no file yet")
-            total, number = total + sum(file.size for file in found), number + len(found)
-        self.stdout.write(f"{number} files take {show_size(total)} on disk.")
-
-    def clear(self, logs: list[ProjectLog], options: dict[str, Any]) -> None:
-        """Remove rotated files whose last record is older than an age; without --delete only print which.
-
-        Raises CommandError when an option is missing or wrong, or files cannot be removed.
-        """
-        if not options["older_than"]:
-            raise CommandError("Type how old the files have to be, for example --older-than 30d.")
-        if parse_age(options["older_than"]) is None:
-            raise CommandError("--older-than is a number and s, m, h, d or w, for example 30d.")
-        limit = parse_time(options["older_than"])
-        old = [(log, file) for log in logs for file in log.rotated_files() if log.last_change(file) < limit]
-        for log, file in old:
-            change = show_time(log.last_change(file))
-            self.stdout.write(f"  {file.path.name}  {show_size(file.size):>9}  last record {change}")
-        if not old:
-            self.stdout.write("No rotated file is that old.")
-            return
-        size = show_size(sum(file.size for _, file in old))
-        if not options["delete"]:
-            self.stdout.write(f"{len(old)} files with {size} would be removed; add --delete to remove them.")
-            return
-        if not options["no_input"]:
-            self.stdout.write(f'Remove {len(old)} files with {size}? Type "yes": ', ending="")
-            self.stdout.flush()
-            if sys.stdin.readline().strip() != "yes":
-                raise CommandError("Nothing was removed.")
-        kept = [error for log in logs for error in log.remove([file for other, file in old if other is log])]
-        self.stdout.write(f"{len(old) - len(kept)} files were removed.")
-        if kept:
-            raise CommandError("\n".join(str(error) for error in kept))
-
-
-def describe_rotation(log: ProjectLog) -> str:
-    """Return when a log rotates, how many old files it has, and what is kept of them."""
-    size = f"at {show_size(log.max_bytes)}" if log.max_bytes else ""
-    when = ""
-    if moment := log.next_rotation:
-        when = show_time(moment) if moment > now() else "with the next record"
-    if not (size or when):
-        return "rotated by another program, if at all"
-    due = f"{when} or {size}" if when and size else when or size
-    packed = ", compressed" if log.options.get("compress") else ""
-    return f"rotates {due}; old files: {len(log.rotated_files())}; kept: {log.kept}{packed}"

@@ -1,0 +1,82 @@
+"""`manage.py logs list` and `logs clear`: the files of the logs."""
+
+import sys
+from shutil import get_terminal_size
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from applog.conf import ProjectLog
+from applog.management.records import bar
+from applog.text import now, parse_age, parse_time, show_size, show_time
+
+WIDE = 200  # columns, where there is no terminal
+
+
+def list_files(command: BaseCommand, logs: list[ProjectLog]) -> None:
+    """Print the files of each log: size, first and last record, and when the next rotation is."""
+    total, number = 0, 0
+    for log in logs:
+        command.stdout.write(command.style.MIGRATE_HEADING(log.name) + f"  {describe_rotation(log)}")
+        found = log.files()
+        width = max((len(file.path.name) for file in found), default=0)
+        for file in found:
+            first, last = log.first_time(file), log.last_time(file)
+            times = f"{show_time(first)} - {show_time(last)}" if first and last else "no record with a time"
+            line = f"  {file.path.name:<{width}}  {show_size(file.size):>9}  "
+            parts = [times]
+            if log.max_bytes and file.path == log.path:
+                share = file.size / log.max_bytes
+                parts.append(f"{bar(command.stdout, share, 12)} {share:.0%} of {show_size(log.max_bytes)}")
+            # In a narrow terminal below the name, so that no time is torn apart.
+            is_narrow = len(line) + len("  ".join(parts)) > get_terminal_size((WIDE, 24)).columns
+            command.stdout.write(line + ("\n      " + "\n      ".join(parts) if is_narrow else "  ".join(parts)))
+        if not found:
+            command.stdout.write("  no file yet")
+        total, number = total + sum(file.size for file in found), number + len(found)
+    command.stdout.write(f"{number} files take {show_size(total)} on disk.")
+
+
+def clear(command: BaseCommand, logs: list[ProjectLog], options: dict[str, Any]) -> None:
+    """Remove rotated files whose last record is older than an age; without --delete only print which.
+
+    Raises CommandError when an option is missing or wrong, or files cannot be removed.
+    """
+    if not options["older_than"]:
+        raise CommandError("Type how old the files have to be, for example --older-than 30d.")
+    if parse_age(options["older_than"]) is None:
+        raise CommandError("--older-than is a number and s, m, h, d or w, for example 30d.")
+    limit = parse_time(options["older_than"])
+    old = [(log, file) for log in logs for file in log.rotated_files() if log.last_change(file) < limit]
+    for log, file in old:
+        change = show_time(log.last_change(file))
+        command.stdout.write(f"  {file.path.name}  {show_size(file.size):>9}  last record {change}")
+    if not old:
+        command.stdout.write("No rotated file is that old.")
+        return
+    size = show_size(sum(file.size for _, file in old))
+    if not options["delete"]:
+        command.stdout.write(f"{len(old)} files with {size} would be removed; add --delete to remove them.")
+        return
+    if not options["no_input"]:
+        command.stdout.write(f'Remove {len(old)} files with {size}? Type "yes": ', ending="")
+        command.stdout.flush()
+        if sys.stdin.readline().strip() != "yes":
+            raise CommandError("Nothing was removed.")
+    kept = [error for log in logs for error in log.remove([file for other, file in old if other is log])]
+    command.stdout.write(f"{len(old) - len(kept)} files were removed.")
+    if kept:
+        raise CommandError("\n".join(str(error) for error in kept))
+
+
+def describe_rotation(log: ProjectLog) -> str:
+    """Return when a log rotates, how many old files it has, and what is kept of them."""
+    size = f"at {show_size(log.max_bytes)}" if log.max_bytes else ""
+    when = ""
+    if moment := log.next_rotation:
+        when = show_time(moment) if moment > now() else "with the next record"
+    if not (size or when):
+        return "rotated by another program, if at all"
+    due = f"{when} or {size}" if when and size else when or size
+    packed = ", compressed" if log.options.get("compress") else ""
+    return f"rotates {due}; old files: {len(log.rotated_files())}; kept: {log.kept}{packed}"

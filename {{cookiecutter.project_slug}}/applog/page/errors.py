@@ -1,0 +1,170 @@
+"""The page of errors, by their kind. applog.page.admin checks the permission first."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
+
+from applog.conf import project_folder
+from applog.page.answers import READ_SECONDS, ROWS, Answer, AnswerForm, Spark, show
+from applog.page.filters import Choice, chips
+from applog.page.rows import shown
+from applog.reading.errors import KINDS, ORDERS, ErrorGroup, Errors
+from applog.reading.measures import Distinct
+from applog.reading.pages import Position
+from applog.reading.query import LEVELS, Query
+from applog.text import now
+
+
+class ErrorsForm(AnswerForm):
+    """The filters of the page."""
+
+    default_since = "7d"
+    spans = (
+        ("24h", gettext_lazy("24 hours")),
+        ("7d", gettext_lazy("7 days")),
+        ("30d", gettext_lazy("30 days")),
+        ("365d", gettext_lazy("1 year")),
+    )
+
+    @cached_property
+    def query(self) -> Query:
+        """The query of the filters. Raises ValueError if it cannot be used."""
+        return replace(super().query, errors=not self.cleaned_data["level"], since=self.begin)
+
+    @property
+    def groups(self) -> list[tuple[str, list[Choice]]]:
+        """The groups of filters, each of which is one click."""
+        given = self.values.get("level", "")
+        names = {"": _("errors"), "WARNING": _("warnings too"), "CRITICAL": "CRITICAL"}
+        levels = [Choice(label, self.link(level=value), value == given) for value, label in names.items()]
+        return [*super().groups, (_("Level"), levels)]
+
+
+@dataclass
+class ErrorRow:
+    """A kind of errors as the page shows it. Its text is escaped, so that it cannot hide or reorder anything."""
+
+    group: ErrorGroup
+    form: ErrorsForm
+    spark: Spark
+    is_new: bool
+
+    @property
+    def level(self) -> str:
+        """The level as a CSS class."""
+        return self.group.level.lower() if self.group.level in LEVELS else "other"
+
+    @property
+    def exception(self) -> str:
+        """The type of the exception; of other errors the level."""
+        return shown(self.group.kind.exception or self.group.level or "-")
+
+    @property
+    def message(self) -> str:
+        """What happened."""
+        return shown(self.group.message_of_kind)
+
+    @property
+    def place(self) -> str:
+        """Where: the line of the project's code, or the logger."""
+        return shown(str(self.group.kind.frame or self.group.logger))
+
+    @property
+    def count(self) -> str:
+        """How many records there are."""
+        return f"{self.group.count:,}"
+
+    @property
+    def requests(self) -> str:
+        """How many requests."""
+        return self._number(self.group.requests)
+
+    @property
+    def users(self) -> str:
+        """How many users."""
+        return self._number(self.group.users)
+
+    def _number(self, found: Distinct) -> str:
+        number = min(found.number, self.group.count)
+        return f"{'' if found.is_exact else '≈ '}{number:,}" if number else ""
+
+    @property
+    def first(self) -> str:
+        """When it was seen first."""
+        return show(self.group.first)
+
+    @property
+    def last(self) -> str:
+        """When it was seen last."""
+        return show(self.group.last)
+
+    @property
+    def records_link(self) -> str:
+        """The address of its records."""
+        return self.form.records_link(error=self.group.kind.id)
+
+    @property
+    def request_link(self) -> str:
+        """The address of all records of its last request, or ""."""
+        request = self.group.request_id
+        return self.form.record_link(log="all", request=request) if request else ""
+
+    @property
+    def context_link(self) -> str:
+        """The address of its last record among its neighbours."""
+        cursor = self.group.cursor
+        end = Position({self.group.log: cursor._replace(offset=cursor.offset + self.group.size)})
+        return self.form.record_link(log=self.group.log, around=str(end)) + "#log-marked"
+
+
+def start(form: ErrorsForm, position: Position | None) -> Errors:
+    """Return where counting begins."""
+    return Errors(form.window, project_folder(), position)
+
+
+def read(form: ErrorsForm, found: Errors) -> None:
+    """Count for as long as a page may. Raises SlowPatternError."""
+    found.read(form.chosen, form.query, READ_SECONDS)
+
+
+def describe(form: ErrorsForm, found: Errors) -> dict[str, Any]:
+    """Return what the page shows of what was counted."""
+    groups, since = found.ordered(form.order), found.new_since(form.chosen, now())
+    rows = [
+        ErrorRow(group, form, Spark(found.window, group.bars), bool(since and group.first and group.first >= since))
+        for group in groups[:ROWS]
+    ]
+    return {
+        "rows": rows,
+        "chips": list(chips(form)),
+        "headings": {
+            name: form.heading(name, label)
+            for name, label in {
+                "count": _("Records"),
+                "requests": _("Requests"),
+                "users": _("Users"),
+                "first": _("First seen"),
+                "last": _("Last seen"),
+            }.items()
+        },
+        "total": f"{sum(group.count for group in groups) + found.others:,}",
+        "kinds": f"{len(groups):,}",
+        "not_shown": f"{len(groups) - ROWS:,}" if len(groups) > ROWS else "",
+        "others": f"{found.others:,}" if found.others else "",
+        "most_kinds": f"{KINDS:,}",
+        "knows_new": since is not None,
+    }
+
+
+ANSWER = Answer("errors", "applog/errors.html", lambda data: ErrorsForm(data, ORDERS), start, read, describe)
+
+
+@require_safe
+def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """Show the errors that the URL asks for."""
+    return ANSWER.serve(request, context)

@@ -1,0 +1,201 @@
+"""The page of requests, by their route. applog.page.admin checks the permission first."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
+
+from applog.page.answers import READ_SECONDS, ROWS, Answer, AnswerForm, Spark, show
+from applog.page.fields import write_fields
+from applog.page.rows import shown
+from applog.reading.pages import Position
+from applog.reading.query import PATTERN_CHARACTERS, Query
+from applog.reading.request_lines import LOGGER
+from applog.reading.requests import ORDERS, ROUTES, RequestGroup, Requests
+
+SLOW = 1000.0  # ms
+HEIGHT, LEAST = 100, 2  # of the chart, and of a part of a bar
+
+
+class RequestsForm(AnswerForm):
+    """The filters of the page: a time."""
+
+    default_since = "24h"
+    spans = (
+        ("1h", gettext_lazy("1 hour")),
+        ("24h", gettext_lazy("24 hours")),
+        ("7d", gettext_lazy("7 days")),
+        ("30d", gettext_lazy("30 days")),
+    )
+    left_out = (*AnswerForm.left_out, "level", "text", "kind", "request", "logger", "field", "own")
+
+    @property
+    def more_fields(self) -> list[Any]:
+        """The fields to type into."""
+        return [self[name] for name in ("since", "until") if name in self.fields]
+
+    @cached_property
+    def query(self) -> Query:
+        """The query of the filters. Raises ValueError if it cannot be used."""
+        return Query(since=self.begin, until=self.cleaned_data["until"])
+
+
+@dataclass
+class RouteRow:
+    """The requests of a route, or of a part of the time, as the page shows them."""
+
+    group: RequestGroup
+    form: RequestsForm
+    spark: Spark | None = None
+    label: str = ""
+    link: str = ""
+
+    @property
+    def method(self) -> str:
+        """The method."""
+        return shown(self.group.method)
+
+    @property
+    def name(self) -> str:
+        """The route."""
+        return shown(self.group.route) or _("no such page")
+
+    @property
+    def numbers(self) -> list[tuple[str, str]]:
+        """The cells of the row, each with a CSS class."""
+        group = self.group
+        times = [group.durations.quantile(share) for share in (0.5, 0.95, 0.99)]
+        failed = "log-error" if group.number("5") else ""
+        return [
+            ("", f"{group.count:,}"),
+            ("", f"{group.share('4'):.1%}"),
+            (failed, f"{group.share('5'):.1%}"),
+            *(("log-warning" if time > SLOW else "", show_ms(time)) for time in times),
+        ]
+
+    @property
+    def slowest(self) -> str:
+        """The longest duration."""
+        return show_ms(self.group.slowest)
+
+    @property
+    def slowest_link(self) -> str:
+        """The address of the records of the slowest request, or ""."""
+        request = self.group.slowest_id
+        return self.form.record_link(log="all", request=request) if request else ""
+
+    @property
+    def records_link(self) -> str:
+        """The address of the records, or "" if no filter finds them."""
+        group = self.group
+        if not group.route:
+            return ""
+        if group.is_route:
+            fields = [("http.route", group.route), ("http.request.method", group.method)]
+            return self.form.records_link(logger=LOGGER, field=write_fields(fields))
+        path = re.escape(group.route).replace(r"\#", r"[^/ ]+").replace(r"\.\.\.", r"\S*")
+        pattern = rf": {re.escape(group.method)} {path} (\d|given)"
+        fits = len(pattern) <= PATTERN_CHARACTERS
+        return self.form.records_link(logger=LOGGER, kind="pattern", text=pattern) if fits else ""
+
+
+@dataclass
+class TimeBar:
+    """The requests of a part of the time as a bar: `index` of `bars`; the highest one has `most` requests."""
+
+    row: RouteRow
+    index: int
+    bars: int
+    most: int
+
+    @property
+    def label(self) -> str:
+        """The bar in words."""
+        group = self.row.group
+        values = {"number": f"{group.count:,}", "refused": f"{group.number('4'):,}", "failed": f"{group.number('5'):,}"}
+        return f"{self.row.label}: " + _("%(number)s requests, %(refused)s 4xx, %(failed)s 5xx") % values
+
+    @property
+    def x(self) -> str:
+        """Its left edge. Coordinates are strings, because some languages write numbers with a comma."""
+        return f"{self.index * 1000 / self.bars:.2f}"
+
+    @property
+    def width(self) -> str:
+        """Its width."""
+        return f"{850 / self.bars:.2f}"
+
+    @property
+    def parts(self) -> list[tuple[str, str, str]]:
+        """The CSS class, y and height of each of its rectangles, from the bottom up."""
+        group, y, parts = self.row.group, float(HEIGHT), []
+        refused, failed = group.number("4"), group.number("5")
+        for kind, number in (("error", failed), ("warning", refused), ("info", group.count - refused - failed)):
+            if number:
+                height = LEAST + number / self.most * (HEIGHT - 3 * LEAST)
+                y -= height
+                parts.append((kind, f"{y:.2f}", f"{height:.2f}"))
+        return parts
+
+
+def show_ms(milliseconds: float) -> str:
+    """Return a duration in ms, as precise as it is read."""
+    return f"{milliseconds:.1f}" if milliseconds < SLOW else f"{milliseconds:,.0f}"
+
+
+def start(form: RequestsForm, position: Position | None) -> Requests:
+    """Return where counting begins."""
+    return Requests(form.window, position)
+
+
+def read(form: RequestsForm, found: Requests) -> None:
+    """Count for as long as a page may."""
+    found.read(form.chosen, READ_SECONDS)
+
+
+def describe(form: RequestsForm, found: Requests) -> dict[str, Any]:
+    """Return what the page shows of what was counted."""
+    groups, window = found.ordered(form.order), found.window
+    rest = RequestGroup(window.parts)
+    for group in (*groups[ROWS:], found.others):
+        rest.update(group)
+    starts = [*window.starts, window.starts[-1] + window.step]
+    times = [
+        RouteRow(part, form, label=show(begin), link=form.link(since=begin.isoformat(), until=end.isoformat()))
+        for begin, end, part in zip(starts, starts[1:], found.parts, strict=False)
+    ]
+    most = max(part.count for part in found.parts)
+    labels = {
+        "count": _("Requests"),
+        "errors": "5xx",
+        "p50": "p50",
+        "p95": "p95",
+        "p99": "p99",
+        "slowest": _("Slowest"),
+    }
+    return {
+        "rows": [RouteRow(group, form, Spark(window, group.bars)) for group in groups[:ROWS]],
+        "rest": RouteRow(rest, form, Spark(window, rest.bars)) if rest.count else None,
+        "all": RouteRow(found.all, form),
+        "bars": [TimeBar(row, index, len(times), most) for index, row in enumerate(times)] if most else [],
+        "axis": [times[0].label, times[len(times) // 2].label, times[-1].label],
+        "most": f"{most:,}",
+        "times": [row for row in times if row.group.count],
+        "headings": {name: form.heading(name, label) for name, label in labels.items()},
+        "most_routes": f"{ROUTES:,}",
+        "span": Spark(window, []).span,
+    }
+
+
+ANSWER = Answer("requests", "applog/requests.html", lambda data: RequestsForm(data, ORDERS), start, read, describe)
+
+
+@require_safe
+def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """Show the requests of the time that the URL asks for."""
+    return ANSWER.serve(request, context)
