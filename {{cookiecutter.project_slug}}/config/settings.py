@@ -225,10 +225,10 @@ PERMISSIONS_POLICY: dict[str, list[str]] = {
 LOGS_DIR = BASE_DIR / "logs"
 LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO", validate=validate.OneOf(LEVELS))
-pairs: list[list[str]] = [pair.split("=", 1) for pair in env.list("LOG_LEVELS", default=[]) if pair]
+pairs: list[list[str]] = [pair.split("=", 1) for pair in env.list("LOG_LEVELS", default=[], subcast=str) if pair]
 LOG_LEVELS = {pair[0].strip(): pair[-1].strip() for pair in pairs}
 if not (all(LOG_LEVELS) and {*LOG_LEVELS.values()} <= {*LEVELS}):
-    message = f'Environment variable "LOG_LEVELS" must be like shop=DEBUG,shop.cart=INFO; levels: {", ".join(LEVELS)}'
+    message = f'Environment variable "LOG_LEVELS" must be like shop=DEBUG,shop.cart=INFO; of {", ".join(LEVELS)}'
     raise EnvError(message)
 LOG_FORMAT = env.str("LOG_FORMAT", default="text", validate=validate.OneOf(["text", "json"]))
 LOG_FILES = env.str("LOG_FILES", default="rotate", validate=validate.OneOf(["rotate", "watch", "off"]))
