@@ -220,7 +220,9 @@ def site(tmp_path: Path, settings: Any, client: Client, db: None) -> Site:
     """Return a log, with a client that may read it."""
     handlers = settings.LOGGING["handlers"]
     path = tmp_path / "logs" / "django.log"
-    settings.LOGGING = {**settings.LOGGING, "handlers": {"file": {**handlers["file"], "filename": path}}}
+    names = {"file": path, "security_file": path.with_name("security.log")}
+    moved = {name: {**handlers[name], "filename": file} for name, file in names.items()}
+    settings.LOGGING = {**settings.LOGGING, "handlers": {**handlers, **moved}}
     user = get_user_model().objects.create_user("reader", is_staff=True)
     user.user_permissions.add(Permission.objects.get(content_type__app_label="applog", codename="view_log"))
     client.force_login(user)
@@ -237,7 +239,7 @@ def test_errors_are_counted_by_their_kind(site: Site, formatter: Callable[[], lo
     site.log(formatter(), "old", age=3 * 86400)
     for number in range(12):
         given = {"exc_info": caught(partial(chained, number % 2)), "request_id": f"request{number % 4}"}
-        site.log(formatter(), f"Order {number}", age=3600 + number, **given)
+        site.log(formatter(), f"Order {number}", age=3600 - number, **given)
     site.log(formatter(), "A warning", levelname="WARNING", levelno=logging.WARNING, exc_info=caught(grouped))
     site.log(formatter(), "no error", levelname="WARNING", levelno=logging.WARNING)
     kinds = {kind["exception.type"] or kind["message"]: kind for kind in site.found("errors")}
@@ -245,7 +247,7 @@ def test_errors_are_counted_by_their_kind(site: Site, formatter: Callable[[], lo
         "ValueError": 12, "old": 1, "ExceptionGroup (OSError, ValueError)": 1,
     }  # fmt: skip
     order = kinds["ValueError"]
-    assert (order["requests"], order["request_id"], sum(order["bars"])) == (4, "request0", 12)
+    assert (order["requests"], order["request_id"], sum(order["bars"])) == (4, "request3", 12)
     assert (order["new"], kinds["old"]["new"]) == (True, False)
     assert site.command("--error", order["error"]).count("Order 5 of") == 12
     assert site.command("errors", "--level", "WARNING").count("\n") > site.command("errors").count("\n")
@@ -254,7 +256,7 @@ def test_errors_are_counted_by_their_kind(site: Site, formatter: Callable[[], lo
     assert [text.count("new since yesterday") for text in (page, site.page("errors", since="1h"))] == [2, 0]
     records = site.client.get(reverse("admin:applog_log_changelist"), {"error": order["error"]}).text
     assert records.count('class="log-row') == 12
-    assert "request0" in site.follow(page, "Last request")
+    assert "request3" in site.follow(page, "Last request")
     assert 'id="log-marked"' in site.follow(page, "What came before")
 
 
