@@ -24,6 +24,8 @@ EVERYWHERE = [
     "applog/__init__.py",
     "applog/admin.py",
     "applog/apps.py",
+    "applog/attributes.py",
+    "applog/bound.py",
     "applog/checks.py",
     "applog/conf.py",
     "applog/console.py",
@@ -36,10 +38,11 @@ EVERYWHERE = [
     "applog/flood.py",
     "applog/formatters.py",
     "applog/handlers.py",
+    "applog/mail.py",
     "applog/management/__init__.py",
+    "applog/management/answers.py",
     "applog/management/commands/__init__.py",
     "applog/management/commands/logs.py",
-    "applog/management/answers.py",
     "applog/management/files.py",
     "applog/management/records.py",
     "applog/management/statistics.py",
@@ -47,10 +50,16 @@ EVERYWHERE = [
     "applog/models.py",
     "applog/page/__init__.py",
     "applog/page/admin.py",
+    "applog/page/answers.py",
     "applog/page/download.py",
+    "applog/page/errors.py",
+    "applog/page/fields.py",
+    "applog/page/filters.py",
     "applog/page/forms.py",
     "applog/page/histogram.py",
+    "applog/page/marks.py",
     "applog/page/places.py",
+    "applog/page/requests.py",
     "applog/page/rows.py",
     "applog/page/views.py",
     "applog/reading/__init__.py",
@@ -83,11 +92,17 @@ EVERYWHERE = [
     "applog/secret_text.py",
     "applog/security.py",
     "applog/setup.py",
+    "applog/static/applog/answers.css",
     "applog/static/applog/log.css",
     "applog/static/applog/log.js",
+    "applog/templates/applog/errors.html",
     "applog/templates/applog/log.html",
-    "applog/templates/applog/log_fields.html",
+    "applog/templates/applog/log_answer.html",
+    "applog/templates/applog/log_chart.html",
     "applog/templates/applog/log_rows.html",
+    "applog/templates/applog/log_spark.html",
+    "applog/templates/applog/log_tabs.html",
+    "applog/templates/applog/requests.html",
     "applog/tests/__init__.py",
     "applog/tests/conftest.py",
     "applog/tests/test_answers.py",
@@ -95,6 +110,7 @@ EVERYWHERE = [
     "applog/tests/test_log_page.py",
     "applog/tests/test_logging.py",
     "applog/tests/test_logs.py",
+    "applog/tests/test_mail.py",
     "applog/tests/test_records.py",
     "applog/tests/test_security.py",
     "applog/text.py",
@@ -220,8 +236,8 @@ def test_what_is_listed_to_be_rendered_is_what_has_something_to_render():
 def test_the_project_is_small(bake, django_version):
     """Whoever starts a project wants to have read it by the evening."""
     project = bake(django_version=django_version)
-    assert len(files_in(project) - {".env"}) <= 113
-    assert len((project / "config/settings.py").read_text(encoding="utf-8").splitlines()) <= 265
+    assert len(files_in(project) - {".env"}) <= 137
+    assert len((project / "config/settings.py").read_text(encoding="utf-8").splitlines()) <= 285
 
 
 def test_the_unrendered_project_is_python(tmp_path, bake):
