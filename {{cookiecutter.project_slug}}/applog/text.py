@@ -61,6 +61,11 @@ def shorten(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]}... ({len(text) - most:,} characters more)"
 
 
+def cut(text: str, most: int) -> str:
+    """Return the beginning of a text."""
+    return text if len(text) <= most else f"{text[: max(0, most - 3)]}..."
+
+
 def encodable(text: str) -> str:
     """Return `text` with half surrogate pairs escaped, which UTF-8 cannot encode."""
     return text.encode("utf-8", "backslashreplace").decode()

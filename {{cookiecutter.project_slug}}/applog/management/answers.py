@@ -18,7 +18,7 @@ from applog.reading.pages import Position, count_bytes_before
 from applog.reading.query import Query
 from applog.reading.requests import ORDERS as REQUEST_ORDERS
 from applog.reading.requests import RequestGroup, Requests
-from applog.text import now, printable
+from applog.text import cut, now, printable
 
 ERRORS_DAYS, REQUESTS_HOURS = 7, 24  # looked at, unless an option says since when
 GROUPS = 20  # printed, unless an option says how many
@@ -48,9 +48,8 @@ def print_errors(command: BaseCommand, logs: list[ProjectLog], query: Query, opt
         return
     left = sum(group.count for group in groups[most:])
     total = sum(group.count for group in groups) + errors.others
-    command.stdout.write(
-        command.style.HTTP_INFO(f"{total:,} records of {kinds(len(groups))} since {show(window.begin)}.")
-    )
+    words = f"{total:,} records of {kinds(len(groups))} since {show(window.begin)}."
+    command.stdout.write(command.style.HTTP_INFO(words))
     if left:
         command.stdout.write(f"{left:,} of them are of {kinds(len(groups) - most)} not shown; -n shows more.")
     if errors.others:
@@ -249,8 +248,3 @@ def show(moment: datetime | None) -> str:
 def show_ms(milliseconds: float) -> str:
     """Return a duration in ms, as precise as it is read."""
     return f"{milliseconds:.1f}" if milliseconds < SLOW else f"{milliseconds:,.0f}"
-
-
-def cut(text: str, most: int) -> str:
-    """Return the beginning of a text."""
-    return text if len(text) <= most else f"{text[: max(0, most - 3)]}..."

@@ -13,7 +13,7 @@ from applog.conf import ProjectLog
 from applog.fingerprint import template
 from applog.management.records import can_show, painter, read_back
 from applog.reading.query import LEVELS, Query
-from applog.text import printable
+from applog.text import cut, printable
 
 STATS_HOURS = 24  # counted, unless an option says since when
 MESSAGES = 10  # printed
@@ -81,6 +81,5 @@ def print_messages(command: BaseCommand, messages: Counter[tuple[str, str]]) -> 
         command.stdout.write("\nMost frequent (# stands for what differs)")
     for (level, message), number in messages.most_common(MESSAGES):
         room = max(20, get_terminal_size().columns - 20)
-        text = printable(message)
-        text = text if len(text) <= room else f"{text[: room - 3]}..."
+        text = cut(printable(message), room)
         command.stdout.write(f"{number:>8} {painter(command, level)(f'{printable(level):<8}')} {text}")
