@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from applog.conf import ProjectLog, project_folder
-from applog.management.records import Progress, can_show, painter
+from applog.management.records import Progress, can_show, cut, painter, sparkline
 from applog.reading.errors import KINDS, ErrorGroup, Errors
 from applog.reading.errors import ORDERS as ERROR_ORDERS
 from applog.reading.measures import Distinct, Window
@@ -223,13 +223,6 @@ def to_json(fields: dict[str, Any]) -> str:
     return json.dumps(fields).replace("\x7f", "\\u007f")
 
 
-def sparkline(command: BaseCommand, bars: list[int]) -> str:
-    """Return numbers as a line of characters, which `command` can print."""
-    marks = "▁▂▃▄▅▆▇█" if can_show(command.stdout, "▁█") else ".:-=+*%#"
-    most = max([*bars, 1])
-    return "".join(marks[-(-number * (len(marks) - 1) // most)] if number else " " for number in bars)
-
-
 def told_number(found: Distinct, most: int, word: str) -> str:
     """Return how many there are, `most` at most, in words; "" for none."""
     about, number = "" if found.is_exact else "about ", min(found.number, most)
@@ -249,8 +242,3 @@ def show(moment: datetime | None) -> str:
 def show_ms(milliseconds: float) -> str:
     """Return a duration in ms, as precise as it is read."""
     return f"{milliseconds:.1f}" if milliseconds < SLOW else f"{milliseconds:,.0f}"
-
-
-def cut(text: str, most: int) -> str:
-    """Return the beginning of a text."""
-    return text if len(text) <= most else f"{text[: max(0, most - 3)]}..."

@@ -178,6 +178,18 @@ def bar(stream: TextIO | OutputWrapper, share: float, width: int = BAR_WIDTH) ->
     return full * done + empty * (width - done)
 
 
+def sparkline(command: BaseCommand, bars: list[int]) -> str:
+    """Return numbers as a line of characters, which `command` can print."""
+    marks = "▁▂▃▄▅▆▇█" if can_show(command.stdout, "▁█") else ".:-=+*%#"
+    most = max([*bars, 1])
+    return "".join(marks[-(-number * (len(marks) - 1) // most)] if number else " " for number in bars)
+
+
+def cut(text: str, most: int) -> str:
+    """Return the beginning of a text."""
+    return text if len(text) <= most else f"{text[: max(0, most - 3)]}..."
+
+
 class Progress:
     """A line on `stream`, if it is a terminal, while something takes longer than PATIENCE_SECONDS; for `with`."""
 
