@@ -24,14 +24,31 @@ sys.dont_write_bytecode = True
 sys.path.append(str(PROJECT))
 
 from applog.reading.counts import count_records  # noqa: E402
+from applog.reading.errors import Errors  # noqa: E402
 from applog.reading.log import RotatedLog  # noqa: E402
+from applog.reading.measures import Window  # noqa: E402
 from applog.reading.pages import find_time, read_older  # noqa: E402
 from applog.reading.query import Query  # noqa: E402
+from applog.reading.requests import Requests  # noqa: E402
 
 MIB = 1 << 20
 EACH_WARNING, EACH_ERROR = 50, 500
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 PEAK = "print(open('/proc/self/status').read())"
+
+
+def make_requests():
+    """Return about a MiB of the ends of requests, as `make_minute` does."""
+    records, size = [], 0
+    while size < MIB:
+        number = len(records)
+        path = f"/orders/{number}/" if number % 3 else "/"
+        records.append(
+            f"2026-01-01T00:00:{number * 8 / 1000 % 60:06.3f}+00:00 INFO applog.request [{number:032x}] from 192.0.2.7 "
+            f"by user {number % 99}: GET {path} {200 if number % 50 else 404} in {number % 977 / 10} ms\n"
+        )
+        size += len(records[-1])
+    return "".join(records).encode()
 
 
 def make_minute():
@@ -52,9 +69,9 @@ def make_minute():
     return "".join(records).encode()
 
 
-def write_log(path, size):
+def write_log(path, size, block):
     """Write a log of `size` bytes, a minute for each block."""
-    block, minute = make_minute(), 0
+    minute = 0
     with path.open("wb") as file:
         while file.tell() < size:
             now = BEGIN + timedelta(minutes=minute)
@@ -124,6 +141,13 @@ def measure(path, minutes, rounds):
         print(f"| searching: {name} | {size / 1e6 / taken:.0f} | {reference / taken:.2f} |", flush=True)
     taken = seconds(lambda: count_records(logs, timedelta(hours=1), seconds=1e9), 1)
     print(f"| counting by level and hour | {size / 1e6 / taken:.0f} | {reference / taken:.2f} |")
+    window = Window.of(BEGIN, BEGIN + timedelta(minutes=minutes), UTC)
+    taken = seconds(lambda: Errors(window, "/").read(logs, Query(errors=True, since=BEGIN), 1e9), 1)
+    print(f"| errors by kind | {size / 1e6 / taken:.0f} | {reference / taken:.2f} |")
+    path.unlink()
+    write_log(path, size, make_requests())
+    taken = seconds(lambda: Requests(window).read(logs, 1e9), 1)
+    print(f"| requests by route, of a log of nothing else | {size / 1e6 / taken:.0f} | {reference / taken:.2f} |")
     if sys.platform == "linux":
         peak, bare = peak_memory()
         print(f"\nMemory at most: {peak:.0f} MB; an interpreter that does nothing takes {bare:.0f} MB.")
@@ -141,7 +165,7 @@ def main():
         if shutil.disk_usage(folder).free < size * 1.2:
             sys.exit(f"{folder} has no room for {options.gigabytes} GB; name another by --folder, or a smaller size.")
         path = Path(folder) / "django.log"
-        minutes = write_log(path, size)
+        minutes = write_log(path, size, make_minute())
         print(f"Python {platform.python_version()}, {platform.system()}\n")
         measure(path, minutes, options.rounds)
 

@@ -203,7 +203,8 @@ def test_nobody_is_shut_out(site, open_browser, axe, scheme):
     preference = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", preference)
     sign_in(browser, address)
-    for query in ("", "?live=1", "?level=LOUD", "?text=number+-14&level=%3DINFO&logger=shop&zone=Asia/Tokyo"):
+    filtered = "?text=number+-14&level=%3DINFO&logger=shop&zone=Asia/Tokyo"
+    for query in ("", "?live=1", "?level=LOUD", filtered, "errors/", "errors/?level=WARNING&text=x", "requests/"):
         browser.get(f"{address}{PAGE}{query}")
         browser.execute_script("document.querySelectorAll('details').forEach(part => { part.open = true; })")
         browser.execute_script(axe)
