@@ -22,9 +22,9 @@ _QUOTED = r"(?<!\w)[bru]?'[^']{0,300}'(?!\w)" r'|"[^"]{0,300}"'
 _MAIL = r"(?<![\w.+-])[\w.+-]{1,64}@[\w.-]{1,255}"
 _UUID = r"(?<![^\W_])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![^\W_])"
 _ADDRESS = r"(?<![\w:])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f.]{0,15}(?![\w:])"  # of IPv6; or a time
-_TOKEN = r"(?<![\w-])(?=[\w-]{0,60}\d)[\w-]{20,}"  # noqa: S105  no secret: what is long and has a digit
+_LONG_WORD = r"(?<![\w-])(?=[\w-]{0,60}\d)[\w-]{20,}"  # that has a digit
 _NUMBER = r"(?<![^\W_])[^\W_]*\d[^\W_]*"  # a word with a digit
-_VALUE = re.compile("|".join((_QUOTED, _MAIL, _UUID, _ADDRESS, _TOKEN, _NUMBER)), re.IGNORECASE)
+_VALUE = re.compile("|".join((_QUOTED, _MAIL, _UUID, _ADDRESS, _LONG_WORD, _NUMBER)), re.IGNORECASE)
 _VALUES = re.compile(r"(?<![^\s(=\[])[+-]?#(?:(?:[.,:;+-]|, | [+-]?)#)*")  # lists, times, decimals, signs
 _ESCAPED = re.compile(r"\\(?:[nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")  # as the text format writes
 _SPACES = re.compile(r"\s+")

@@ -354,8 +354,8 @@ def test_a_page_goes_on_where_the_last_one_stopped(site: Site, monkeypatch: pyte
         page, number = site.page(name), 0
         while "Keep looking" in page:
             [link] = re.findall(r'href="\?([^"]*)">Keep looking', page)
-            query = parse_qs(unescape(link))
-            page, number = site.page(name, **{key: values[0] for key, values in query.items()}), number + 1
+            query = {key: values[0] for key, values in parse_qs(unescape(link)).items()}
+            page, number = site.page(name, HTTPStatus.OK, **query), number + 1
         assert number
         assert "3,000" in page
     again = site.page("requests", before=query["before"][0])  # another process answers
