@@ -348,8 +348,8 @@ def test_a_page_goes_on_where_the_last_one_stopped(site: Site, monkeypatch: pyte
     stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
     line = f"{stamp} ERROR shop [-] failed\n{stamp} INFO applog.request [-] from 192.0.2.7: GET / 200 in 1.0 ms\n"
     site.path.write_text(line * 3000, encoding="utf-8")
-    monkeypatch.setattr("applog.page.errors.READ_SECONDS", 0.05)
-    monkeypatch.setattr("applog.page.requests.READ_SECONDS", 0.05)
+    monkeypatch.setattr("applog.page.errors.READ_SECONDS", 0.001)
+    monkeypatch.setattr("applog.page.requests.READ_SECONDS", 0.001)
     for name in "errors", "requests":
         page, number = site.page(name), 0
         while "Keep looking" in page:
