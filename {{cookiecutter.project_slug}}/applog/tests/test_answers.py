@@ -351,13 +351,15 @@ def test_a_page_goes_on_where_the_last_one_stopped(site: Site, monkeypatch: pyte
     monkeypatch.setattr("applog.page.errors.READ_SECONDS", 0.05)
     monkeypatch.setattr("applog.page.requests.READ_SECONDS", 0.05)
     for name in "errors", "requests":
-        page = site.page(name)
+        page, query = site.page(name), dict[str, str]()
         while "Keep looking" in page:
             [link] = re.findall(r'href="\?([^"]*)">Keep looking', page)
             query = {key: values[0] for key, values in parse_qs(unescape(link)).items()}
             page = site.page(name, HTTPStatus.OK, **query)
         assert "3,000" in page
-    again = site.page("requests", before=query["before"][0])  # another process answers
+    if not query:  # a fast machine has read all of it for the first page
+        return
+    again = site.page("requests", before=query["before"])  # another process answers
     assert "Only what is older" in again
     assert "3,000" not in again
 
