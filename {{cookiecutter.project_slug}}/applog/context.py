@@ -40,7 +40,7 @@ def stamp(record: logging.LogRecord) -> None:
         request = getattr(record, "request", None) or current_request.get()
         record.request_id = getattr(request, "request_id", NO_REQUEST)
     if bound := bound_fields():
-        record.bound_fields = vars(record).get("bound_fields", bound)
+        vars(record).setdefault("bound_fields", bound)  # those of when it was made, if it is formatted later
     # OpenTelemetry is optional: look only if somebody has imported it.
     if (trace := sys.modules.get("opentelemetry.trace")) and not hasattr(record, "trace_id"):
         span = trace.get_current_span().get_span_context()

@@ -36,8 +36,8 @@ _CONTEXT = re.compile(
 )
 _LOGGERS_WITH_CONTEXT = "applog.", "django."
 
-_HEADER_TEXT = "Traceback (most recent call last):"
-_HEADER = re.compile(rf"([ |+]{{0,200}})(?:Exception Group )?{re.escape(_HEADER_TEXT)}")
+TRACEBACK = "Traceback (most recent call last):"
+_HEADER = re.compile(rf"([ |+]{{0,200}})(?:Exception Group )?{re.escape(TRACEBACK)}")
 _FRAME = re.compile(r'  File "([^"]{1,400})", line (\d{1,9})(?:, in (\S{1,200}))?')
 _ERROR = re.compile(r"([^\W\d][\w.<>]{0,200})(?:: (.*)|$)")
 _RAISED_NOWHERE = re.compile(r"([ ]*)(?:\w+\.)*\w*(?:Error|Exception|Exit|Group|Interrupt|Timeout|Warning)(?:: |$)")
@@ -160,7 +160,7 @@ def _errors(traceback: str) -> Iterator[_Error]:
     if found := _RAISED_NOWHERE.match(lines[0]):
         margin, is_open = found[1], True
     for line in lines:
-        if _HEADER_TEXT in line and (found := _HEADER.match(line)):
+        if TRACEBACK in line and (found := _HEADER.match(line)):
             margin, is_open, frames = found[1].replace("+", "|"), True, []
         elif "+-----" in line and (found := _MEMBER.match(line)):
             margin, is_open, frames = " " * found.end() + "| ", True, []

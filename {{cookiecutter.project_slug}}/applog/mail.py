@@ -103,7 +103,8 @@ class ErrorMailHandler(logging.Handler):
     def _is_immediate() -> bool:
         backends = getattr(settings, "MAILERS", {"default": {}})
         backend = backends.get("default", {}).get("BACKEND") or getattr(settings, "EMAIL_BACKEND", "")
-        return str(backend).split(".")[-2:-1] in [[name] for name in IMMEDIATE]
+        module = str(backend).rpartition(".")[0]
+        return module.rpartition(".")[2] in IMMEDIATE
 
     def _run(self, waiting: "queue.SimpleQueue[Mail]") -> None:
         while True:

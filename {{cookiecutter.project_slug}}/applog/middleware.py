@@ -18,7 +18,6 @@ from django.utils.decorators import sync_and_async_middleware
 from django.utils.encoding import escape_uri_path
 
 from applog import security
-from applog.bound import forget_fields
 from applog.context import REQUEST_ID_PATTERN, current_request
 
 logger = logging.getLogger("applog.request")
@@ -65,7 +64,6 @@ def _begin(request: HttpRequest) -> float:
     is_trusted = settings.TRUSTED_PROXY_COUNT > 0
     request.request_id = (is_trusted and given) or uuid.uuid4().hex  # type: ignore[attr-defined]
     request.client_request_id = "" if is_trusted else given  # type: ignore[attr-defined]
-    forget_fields()
     current_request.set(request)
     return time.perf_counter()
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 TIME_FORMATS = 'Times: 90s, 30m, 2h, 3d or 1w ago, 05:30 (today), 2026-11-24, "2026-11-24 05:30".'
+SECOND = 1000.0  # ms
 EARLIEST, LATEST = datetime(1971, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # with room for any time zone
 
 _UNUSUAL = re.compile(r"[^ -~]+")
@@ -84,6 +85,16 @@ def show_cut(size: int) -> str:
 def show_time(moment: datetime) -> str:
     """Return an aware time as text, in the current time zone."""
     return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}"
+
+
+def show_minute(moment: datetime | None) -> str:
+    """Return an aware time to the minute, in the current time zone, "" for None."""
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M}" if moment else ""
+
+
+def show_ms(milliseconds: float) -> str:
+    """Return a duration in ms, as precise as it is read: from a second on without tenths."""
+    return f"{milliseconds:.1f}" if milliseconds < SECOND else f"{milliseconds:,.0f}"
 
 
 def now() -> datetime:

@@ -1,8 +1,6 @@
 """`manage.py logs errors` and `logs requests`: what failed, by kind, and how requests went, by route."""
 
-import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from shutil import get_terminal_size
 from typing import Any
 
@@ -10,21 +8,20 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from applog.conf import ProjectLog, project_folder
-from applog.management.records import Progress, can_show, painter
+from applog.management.records import Progress, block, can_show, json_line, painter
 from applog.reading.errors import KINDS, ErrorGroup, Errors
 from applog.reading.errors import ORDERS as ERROR_ORDERS
 from applog.reading.measures import Distinct, Window
 from applog.reading.pages import Position, count_bytes_before
 from applog.reading.query import Query
 from applog.reading.requests import ORDERS as REQUEST_ORDERS
-from applog.reading.requests import RequestGroup, Requests
-from applog.text import cut, now, printable
+from applog.reading.requests import PERCENTILES, SLOW, RequestGroup, Requests
+from applog.text import cut, now, printable, show_minute, show_ms
 
 ERRORS_DAYS, REQUESTS_HOURS = 7, 24  # looked at, unless an option says since when
 GROUPS = 20  # printed, unless an option says how many
 SLICE_SECONDS = 0.5
 WIDE, WIDER = 80, 110  # columns
-SLOW = 1000.0  # ms
 MUCH = 0.05  # of the requests
 WIDTHS = 9, 7, 7, 8, 8, 8, 9  # of the columns
 
@@ -39,16 +36,16 @@ def print_errors(command: BaseCommand, logs: list[ProjectLog], query: Query, opt
     since = errors.new_since(logs, now())
     if options["json"]:
         for group in groups[:most]:
-            command.stdout.write(to_json(describe_error(group, window, new=is_new(group, since))))
+            command.stdout.write(json_line(describe_error(group, window, new=group.is_new(since))))
         return
     for group in groups[:most]:
-        print_error(command, group, is_new=is_new(group, since))
+        print_error(command, group, is_new=group.is_new(since))
     if not groups:
         command.stdout.write("No errors.")
         return
     left = sum(group.count for group in groups[most:])
     total = sum(group.count for group in groups) + errors.others
-    words = f"{total:,} records of {kinds(len(groups))} since {show(window.begin)}."
+    words = f"{total:,} records of {kinds(len(groups))} since {show_minute(window.begin)}."
     command.stdout.write(command.style.HTTP_INFO(words))
     if left:
         command.stdout.write(f"{left:,} of them are of {kinds(len(groups) - most)} not shown; -n shows more.")
@@ -63,7 +60,7 @@ def print_error(command: BaseCommand, group: ErrorGroup, *, is_new: bool) -> Non
     mark = "new " if is_new else ""
     title = cut(printable(title), columns - len(mark) - 1)
     command.stdout.write(style.WARNING(mark) + painter(command, group.level or "ERROR")(title))
-    times = f"{show(group.first)} - {show(group.last)}" if group.first and group.last else "no time"
+    times = f"{show_minute(group.first)} - {show_minute(group.last)}" if group.first and group.last else "no time"
     bars = sparkline(command, group.bars)
     command.stdout.write(f"{group.count:>9,} {bars}" + (f" {times}" if columns > WIDE else f"\n{'':>9} {times}"))
     told = [told_number(group.requests, group.count, "request"), told_number(group.users, group.count, "user")]
@@ -81,7 +78,7 @@ def print_requests(command: BaseCommand, logs: list[ProjectLog], query: Query, o
     groups = requests.ordered(order)
     if options["json"]:
         for group in groups[:most]:
-            command.stdout.write(to_json(describe_route(group, window)))
+            command.stdout.write(json_line(describe_route(group, window)))
         return
     everything = requests.all
     if not everything.count:
@@ -90,17 +87,15 @@ def print_requests(command: BaseCommand, logs: list[ProjectLog], query: Query, o
     print_head(command, "route")
     for group in groups[:most]:
         print_route(command, group, f"{group.method} {group.route or '(no such page)'}")
-    rest = RequestGroup(window.parts)
-    for group in (*groups[most:], requests.others):
-        rest.update(group)
+    rest = requests.together(groups[most:])
     if rest.count:
         print_route(command, rest, "others")
     print_route(command, everything, "all")
     command.stdout.write("\n")
-    print_head(command, f"from {show(window.begin)} on")
+    print_head(command, f"from {show_minute(window.begin)} on")
     for start, part in zip(window.starts, requests.parts, strict=True):
         if part.count:
-            print_route(command, part, show(start), most=max(part.count for part in requests.parts))
+            print_route(command, part, show_minute(start), most=max(part.count for part in requests.parts))
     command.stdout.write("p50, p95, p99: in ms, within 2 %.")
 
 
@@ -116,7 +111,7 @@ def print_route(command: BaseCommand, group: RequestGroup, label: str, most: int
     """Print a line of the table of requests; a bar if `most` is the number of requests of the longest one."""
     columns, style = get_terminal_size().columns, command.style
     refused, failed = group.share("4"), group.share("5")
-    times = [group.durations.quantile(share) for share in (0.5, 0.95, 0.99)]
+    times = group.percentiles
     cells = [f"{group.count:,}", f"{refused:.1%}", f"{failed:.1%}", *map(show_ms, times), show_ms(group.slowest)]
     if not group.slowest:
         cells[-1] = ""
@@ -133,8 +128,7 @@ def print_route(command: BaseCommand, group: RequestGroup, label: str, most: int
     room = columns - used - len(label) - 2
     drawn = ""
     if most and room > 0:
-        block = "█" if can_show(command.stdout, "█") else "#"
-        drawn = f" {block * max(1, round(group.count / most * min(room, 40)))}"
+        drawn = f" {block(command.stdout) * max(1, round(group.count / most * min(room, 40)))}"
     elif columns >= WIDER and label != "all" and room > len(group.bars):
         drawn = f" {'':{room - len(group.bars) - 1}}{sparkline(command, group.bars)}"
     command.stdout.write(f"{line} {label}{drawn}")
@@ -168,11 +162,6 @@ def choose(options: dict[str, Any], orders: tuple[str, ...]) -> tuple[str, int]:
     return order, most
 
 
-def is_new(group: ErrorGroup, since: datetime | None) -> bool:
-    """Tell whether a kind of errors is new."""
-    return bool(since and group.first and group.first >= since)
-
-
 def describe_error(group: ErrorGroup, window: Window, *, new: bool) -> dict[str, Any]:
     """Return a kind of errors for JSON."""
     frame = group.kind.frame
@@ -204,7 +193,7 @@ def describe_route(group: RequestGroup, window: Window) -> dict[str, Any]:
         "http.route" if group.is_route else "path": group.route,
         "count": group.count,
         "statuses": dict(sorted(group.statuses.items())),
-        **{f"p{share}": round(group.durations.quantile(share / 100), 1) for share in (50, 95, 99)},
+        **{f"p{share}": round(time, 1) for share, time in zip(PERCENTILES, group.percentiles, strict=True)},
         "slowest": group.slowest,
         "slowest_request_id": group.slowest_id,
         "slowest_timestamp": group.slowest_time,
@@ -215,11 +204,6 @@ def describe_route(group: RequestGroup, window: Window) -> dict[str, Any]:
 def describe_bars(bars: list[int], window: Window) -> dict[str, Any]:
     """Return how many there are over time, for JSON."""
     return {"bars": bars, "bars_begin": window.start.isoformat(), "bar_seconds": window.step.total_seconds()}
-
-
-def to_json(fields: dict[str, Any]) -> str:
-    """Return a line of ASCII, in which nothing controls a terminal."""
-    return json.dumps(fields).replace("\x7f", "\\u007f")
 
 
 def sparkline(command: BaseCommand, bars: list[int]) -> str:
@@ -238,13 +222,3 @@ def told_number(found: Distinct, most: int, word: str) -> str:
 def kinds(number: int) -> str:
     """Return how many kinds there are, in words."""
     return f"{number:,} kind{'' if number == 1 else 's'}"
-
-
-def show(moment: datetime | None) -> str:
-    """Return a time, to the minute."""
-    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M}" if moment else ""
-
-
-def show_ms(milliseconds: float) -> str:
-    """Return a duration in ms, as precise as it is read."""
-    return f"{milliseconds:.1f}" if milliseconds < SLOW else f"{milliseconds:,.0f}"

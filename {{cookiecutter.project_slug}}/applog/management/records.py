@@ -146,7 +146,12 @@ def to_json(record: Record) -> str:
     # As the formatter names them, so that no field is lost.
     own = fields.keys() | {"truncated_from_bytes"}
     more = {f"extra.{name}" if name in own else name: value for name, value in record.fields.items()}
-    return json.dumps({**more, **fields}, default=str).replace("\x7f", "\\u007f")
+    return json_line({**more, **fields})
+
+
+def json_line(fields: dict[str, Any]) -> str:
+    """Return a line of ASCII, in which nothing controls a terminal."""
+    return json.dumps(fields, default=str).replace("\x7f", "\\u007f")
 
 
 def painter(command: BaseCommand, level: str) -> Callable[[str], str]:
@@ -169,6 +174,11 @@ def can_show(stream: TextIO | OutputWrapper, text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def block(stream: TextIO | OutputWrapper) -> str:
+    """Return the character of bars, one that `stream` can encode."""
+    return "█" if can_show(stream, "█") else "#"
 
 
 def bar(stream: TextIO | OutputWrapper, share: float, width: int = BAR_WIDTH) -> str:

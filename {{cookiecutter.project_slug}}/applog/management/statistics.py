@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from applog.conf import ProjectLog
 from applog.fingerprint import template
-from applog.management.records import can_show, painter, read_back
+from applog.management.records import block, painter, read_back
 from applog.reading.query import LEVELS, Query
 from applog.text import cut, printable
 
@@ -55,12 +55,12 @@ def draw(command: BaseCommand, levels: Levels) -> None:
     most = max(numbers.total() for numbers in levels.values())
     head = " ".join(f"{printable(level):>{column}}" for level, column in zip(known, columns, strict=True))
     command.stdout.write(f"{'':16} {head}")
-    block = "█" if can_show(command.stdout, "█") else "#"
+    character = block(command.stdout)
     for begin in sorted(levels):
         numbers = levels[begin]
         cells = " ".join(f"{numbers[level]:>{column}}" for level, column in zip(known, columns, strict=True))
         drawn = "".join(
-            painter(command, level)(block * width) for level, width in split_bar(numbers, known, most, room)
+            painter(command, level)(character * width) for level, width in split_bar(numbers, known, most, room)
         )
         command.stdout.write(f"{timezone.localtime(begin):%Y-%m-%d %H:%M} {cells} {drawn}")
     sums = sum(levels.values(), Counter())

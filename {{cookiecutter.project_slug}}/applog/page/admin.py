@@ -18,7 +18,7 @@ class LogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class ta
     """Shows the log's page in place of a list of rows."""
 
     class Media:
-        css = {"all": ["applog/log.css", "applog/answers.css"]}  # noqa: RUF012  Django's own declaration
+        css = {"all": ["applog/log.css"]}  # noqa: RUF012  Django's own declaration
         js = (forms.Script("applog/log.js", defer=True),)
 
     def get_urls(self) -> list[URLPattern]:

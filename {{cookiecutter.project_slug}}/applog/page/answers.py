@@ -5,7 +5,6 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -13,23 +12,20 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django import forms
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
-from django.template.response import TemplateResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from applog import security
-from applog.page.fields import in_zone
 from applog.page.filters import Choice
 from applog.page.forms import LogForm
-from applog.page.places import BUSY, busy, place
+from applog.page.places import answer_form
 from applog.reading.errors import Errors, reached
 from applog.reading.measures import Window
 from applog.reading.pages import Position
 from applog.reading.requests import Requests
-from applog.reading.search import SlowPatternError
-from applog.text import now, parse_time
+from applog.text import now, parse_time, show_minute
 
 READ_SECONDS = 1.0
 ROWS = 100  # on a page
@@ -42,8 +38,10 @@ _lock = threading.Lock()
 
 
 class AnswerForm(LogForm):
-    """The filters of such a page, the order of its rows, and what was counted by the pages before it."""
+    """A page: its filters, the order of its rows, what the pages before it have counted, and how it counts."""
 
+    name = ""
+    orders: tuple[str, ...] = ()
     default_since = ""  # an age
     spans: tuple[tuple[str, Any], ...] = ()
     left_out: tuple[str, ...] = ("error", "after", "around", "live")
@@ -51,12 +49,12 @@ class AnswerForm(LogForm):
     sort = forms.CharField(required=False, max_length=20)
     kept = forms.CharField(required=False, max_length=50)
 
-    def __init__(self, data: QueryDict, orders: tuple[str, ...]) -> None:
+    def __init__(self, data: QueryDict) -> None:
         super().__init__(data)
         for name in self.left_out:
             del self.fields[name]
-        self.fields["sort"] = forms.ChoiceField(required=False, choices=[(name, name) for name in orders])
-        self.order = orders[0]
+        self.fields["sort"] = forms.ChoiceField(required=False, choices=[(name, name) for name in self.orders])
+        self.order = self.orders[0]
 
     def clean(self) -> dict[str, Any]:
         """Refuse what LogForm refuses, and a time that ends before it begins."""
@@ -80,6 +78,18 @@ class AnswerForm(LogForm):
         """Where it begins."""
         given: datetime | None = self.cleaned_data["since"]
         return given or parse_time(self.default_since)
+
+    def start(self, position: Position | None) -> Found:
+        """Return where counting begins."""
+        raise NotImplementedError
+
+    def count(self, found: Any) -> None:
+        """Count for as long as a page may. Raises SlowPatternError."""
+        raise NotImplementedError
+
+    def describe(self, found: Any) -> dict[str, Any]:
+        """Return what the page shows of what was counted."""
+        raise NotImplementedError
 
     def link(self, **changes: str) -> str:
         """Return the query string with other values, and without the position."""
@@ -107,9 +117,9 @@ class AnswerForm(LogForm):
         logs = [Choice(name, self.link(log=name), name == (chosen or self.first)) for name in self.logs]
         return [(_("Log"), logs), (_("Time"), times)]
 
-    def heading(self, name: str, label: str) -> "Heading":
-        """Return the heading of a column that the rows can be put in the order of."""
-        return Heading(label, self.link(sort=name), name == self.order)
+    def headings(self, labels: dict[str, str]) -> dict[str, "Heading"]:
+        """Return the headings of columns that the rows can be put in the order of, by the names of the orders."""
+        return {name: Heading(label, self.link(sort=name), name == self.order) for name, label in labels.items()}
 
 
 class Heading(NamedTuple):
@@ -133,7 +143,11 @@ class Spark:
         most = max(self.bars, default=0)
         if not most:
             return _("none with a time")
-        values = {"number": f"{most:,}", "time": show(self.window.starts[self.bars.index(most)]), "span": self.span}
+        values = {
+            "number": f"{most:,}",
+            "time": show_minute(self.window.starts[self.bars.index(most)]),
+            "span": self.span,
+        }
         return _("at most %(number)s in %(span)s, from %(time)s on") % values
 
     @property
@@ -155,11 +169,6 @@ class Spark:
         most = max(self.bars, default=0)
         heights = [1 + round(number / most * (HEIGHT - 1)) if number else 0 for number in self.bars]
         return [(str(4 * i), str(HEIGHT - height), str(height)) for i, height in enumerate(heights) if height]
-
-
-def show(moment: datetime | None) -> str:
-    """Return a time to the minute, in the current time zone."""
-    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M}" if moment else ""
 
 
 def keep(owner: str, found: Found) -> str:
@@ -186,60 +195,31 @@ def owner_of(request: HttpRequest, form: AnswerForm) -> str:
 
 def progress(form: AnswerForm, found: Found, owner: str, *, is_part: bool) -> dict[str, Any]:
     """Return what the page says about how far it got: the time reached, and the link that goes on."""
-    begin = show(found.window.begin)
-    context: dict[str, Any] = {"begin": begin, "end": show(found.window.end), "is_part": is_part}
+    begin = show_minute(found.window.begin)
+    context: dict[str, Any] = {"begin": begin, "end": show_minute(found.window.end), "is_part": is_part}
     if found.exhausted:
         return context
     position = str(found.position or "")
     moment = reached(form.chosen, found.position)
     left = moment - found.window.begin if moment else timedelta()
     share = 1 - left / (found.window.end - found.window.begin) if moment else 0.0
-    context |= {"reached": show(moment), "share": f"{min(max(share, 0), 1):.0%}"}
+    context |= {"reached": show_minute(moment), "share": f"{min(max(share, 0), 1):.0%}"}
     return context | {
         "keep_looking": form.link(before=position, kept=keep(owner, found), sort=form.values.get("sort", ""))
     }
 
 
-@dataclass
-class Answer:
-    """What is different between the pages: the template, the name, and what they read and show."""
+def answer(request: HttpRequest, context: dict[str, Any], form: AnswerForm) -> HttpResponse:
+    """Show what a form asks for."""
+    context |= {"form": form, "title": _("Logs"), "tab": form.name, "groups": form.groups}
 
-    name: str
-    template: str
-    make_form: Callable[[QueryDict], AnswerForm]
-    start: Callable[[Any, Position | None], Found]
-    read: Callable[[Any, Any], None]
-    describe: Callable[[Any, Any], dict[str, Any]]
-
-    def serve(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
-        """Show what the URL asks for."""
-        request.log_level = logging.DEBUG  # type: ignore[attr-defined]  # reading is recorded by itself
-        with in_zone(request.GET.get("zone")):
-            response = self._serve(request, context)
-            return response.render() if isinstance(response, TemplateResponse) else response
-
-    def _serve(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
-        form = self.make_form(request.GET)
-        is_valid = form.is_valid()
-        if is_valid and "" in request.GET.values():  # the form has sent its empty fields, too
-            return HttpResponseRedirect(f"?{urlencode(form.values)}")
-        context |= {"form": form, "title": _("Logs"), "tab": self.name}
-        if not is_valid:
-            return TemplateResponse(request, self.template, context, status=400)
+    def look() -> dict[str, Any]:
         owner, position = owner_of(request, form), form.cleaned_data["before"]
-        with place() as free:
-            if not free:
-                form.add_error(None, BUSY)
-                return busy(request, TemplateResponse(request, self.template, context))
-            found = take_kept(form.cleaned_data["kept"], owner) if position else None
-            is_part = bool(position and not found)
-            found = found or self.start(form, position)
-            try:
-                self.read(form, found)
-            except SlowPatternError as error:
-                form.add_error(None, str(error))
-                return TemplateResponse(request, self.template, context, status=400)
-            security.record(logging.INFO, "sensitive_read", f"log page, {self.name}, {form.description}", request)
-            context |= self.describe(form, found)
-            context |= progress(form, found, owner, is_part=is_part)
-        return TemplateResponse(request, self.template, context)
+        found = take_kept(form.cleaned_data["kept"], owner) if position else None
+        is_part = bool(position and not found)
+        found = found or form.start(position)
+        form.count(found)
+        security.record(logging.INFO, "sensitive_read", f"log page, {form.name}, {form.description}", request)
+        return form.describe(found) | progress(form, found, owner, is_part=is_part)
+
+    return answer_form(request, f"applog/{form.name}.html", context, form, look)

@@ -10,39 +10,15 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from applog.conf import project_folder
-from applog.page.answers import READ_SECONDS, ROWS, Answer, AnswerForm, Spark, show
+from applog.page.answers import READ_SECONDS, ROWS, AnswerForm, Spark, answer
+from applog.page.fields import in_chosen_zone
 from applog.page.filters import Choice, chips
-from applog.page.rows import shown
+from applog.page.rows import class_of, shown
 from applog.reading.errors import KINDS, ORDERS, ErrorGroup, Errors
 from applog.reading.measures import Distinct
-from applog.reading.pages import Position
-from applog.reading.query import LEVELS, Query
-from applog.text import now
-
-
-class ErrorsForm(AnswerForm):
-    """The filters of the page."""
-
-    default_since = "7d"
-    spans = (
-        ("24h", gettext_lazy("24 hours")),
-        ("7d", gettext_lazy("7 days")),
-        ("30d", gettext_lazy("30 days")),
-        ("365d", gettext_lazy("1 year")),
-    )
-
-    @cached_property
-    def query(self) -> Query:
-        """The query of the filters. Raises ValueError if it cannot be used."""
-        return replace(super().query, errors=not self.cleaned_data["level"], since=self.begin)
-
-    @property
-    def groups(self) -> list[tuple[str, list[Choice]]]:
-        """The groups of filters, each of which is one click."""
-        given = self.values.get("level", "")
-        names = {"": _("errors"), "WARNING": _("warnings too"), "CRITICAL": "CRITICAL"}
-        levels = [Choice(label, self.link(level=value), value == given) for value, label in names.items()]
-        return [*super().groups, (_("Level"), levels)]
+from applog.reading.pages import Position, position_after
+from applog.reading.query import Query
+from applog.text import now, show_minute
 
 
 @dataclass
@@ -50,14 +26,14 @@ class ErrorRow:
     """A kind of errors as the page shows it. Its text is escaped, so that it cannot hide or reorder anything."""
 
     group: ErrorGroup
-    form: ErrorsForm
+    form: "ErrorsForm"
     spark: Spark
     is_new: bool
 
     @property
     def level(self) -> str:
         """The level as a CSS class."""
-        return self.group.level.lower() if self.group.level in LEVELS else "other"
+        return class_of(self.group.level)
 
     @property
     def exception(self) -> str:
@@ -96,12 +72,12 @@ class ErrorRow:
     @property
     def first(self) -> str:
         """When it was seen first."""
-        return show(self.group.first)
+        return show_minute(self.group.first)
 
     @property
     def last(self) -> str:
         """When it was seen last."""
-        return show(self.group.last)
+        return show_minute(self.group.last)
 
     @property
     def records_link(self) -> str:
@@ -117,54 +93,70 @@ class ErrorRow:
     @property
     def context_link(self) -> str:
         """The address of its last record among its neighbours."""
-        cursor = self.group.cursor
-        end = Position({self.group.log: cursor._replace(offset=cursor.offset + self.group.size)})
-        return self.form.record_link(log=self.group.log, around=str(end)) + "#log-marked"
+        group = self.group
+        end = position_after(group.log, group.cursor, group.size)
+        return self.form.record_link(log=group.log, around=str(end)) + "#log-marked"
 
 
-def start(form: ErrorsForm, position: Position | None) -> Errors:
-    """Return where counting begins."""
-    return Errors(form.window, project_folder(), position)
+class ErrorsForm(AnswerForm):
+    """The filters of the page."""
 
+    name, orders = "errors", ORDERS
+    default_since = "7d"
+    spans = (
+        ("24h", gettext_lazy("24 hours")),
+        ("7d", gettext_lazy("7 days")),
+        ("30d", gettext_lazy("30 days")),
+        ("365d", gettext_lazy("1 year")),
+    )
 
-def read(form: ErrorsForm, found: Errors) -> None:
-    """Count for as long as a page may. Raises SlowPatternError."""
-    found.read(form.chosen, form.query, READ_SECONDS)
+    @cached_property
+    def query(self) -> Query:
+        """The query of the filters. Raises ValueError if it cannot be used."""
+        return replace(super().query, errors=not self.cleaned_data["level"], since=self.begin)
 
+    @property
+    def groups(self) -> list[tuple[str, list[Choice]]]:
+        """The groups of filters, each of which is one click."""
+        given = self.values.get("level", "")
+        names = {"": _("errors"), "WARNING": _("warnings too"), "CRITICAL": "CRITICAL"}
+        levels = [Choice(label, self.link(level=value), value == given) for value, label in names.items()]
+        return [*super().groups, (_("Level"), levels)]
 
-def describe(form: ErrorsForm, found: Errors) -> dict[str, Any]:
-    """Return what the page shows of what was counted."""
-    groups, since = found.ordered(form.order), found.new_since(form.chosen, now())
-    rows = [
-        ErrorRow(group, form, Spark(found.window, group.bars), bool(since and group.first and group.first >= since))
-        for group in groups[:ROWS]
-    ]
-    return {
-        "rows": rows,
-        "chips": list(chips(form)),
-        "headings": {
-            name: form.heading(name, label)
-            for name, label in {
-                "count": _("Records"),
-                "requests": _("Requests"),
-                "users": _("Users"),
-                "first": _("First seen"),
-                "last": _("Last seen"),
-            }.items()
-        },
-        "total": f"{sum(group.count for group in groups) + found.others:,}",
-        "kinds": f"{len(groups):,}",
-        "not_shown": f"{len(groups) - ROWS:,}" if len(groups) > ROWS else "",
-        "others": f"{found.others:,}" if found.others else "",
-        "most_kinds": f"{KINDS:,}",
-        "knows_new": since is not None,
-    }
+    def start(self, position: Position | None) -> Errors:
+        """Return where counting begins."""
+        return Errors(self.window, project_folder(), position)
 
+    def count(self, found: Errors) -> None:
+        """Count for as long as a page may. Raises SlowPatternError."""
+        found.read(self.chosen, self.query, READ_SECONDS)
 
-ANSWER = Answer("errors", "applog/errors.html", lambda data: ErrorsForm(data, ORDERS), start, read, describe)
+    def describe(self, found: Errors) -> dict[str, Any]:
+        """Return what the page shows of what was counted."""
+        groups, since = found.ordered(self.order), found.new_since(self.chosen, now())
+        labels = {
+            "count": _("Records"),
+            "requests": _("Requests"),
+            "users": _("Users"),
+            "first": _("First seen"),
+            "last": _("Last seen"),
+        }
+        rows = [ErrorRow(group, self, Spark(found.window, group.bars), group.is_new(since)) for group in groups[:ROWS]]
+        return {
+            "rows": rows,
+            "chips": list(chips(self)),
+            "headings": self.headings(labels),
+            "total": f"{sum(group.count for group in groups) + found.others:,}",
+            "kinds": f"{len(groups):,}",
+            "not_shown": f"{len(groups) - ROWS:,}" if len(groups) > ROWS else "",
+            "others": f"{found.others:,}" if found.others else "",
+            "most_kinds": f"{KINDS:,}",
+            "knows_new": since is not None,
+        }
 
 
 @require_safe
+@in_chosen_zone
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Show the errors that the URL asks for."""
-    return ANSWER.serve(request, context)
+    return answer(request, context, ErrorsForm(request.GET))

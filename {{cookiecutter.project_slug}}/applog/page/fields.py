@@ -1,14 +1,18 @@
 """What can be typed into the form of the log's page: searches, times, fields, time zones, positions."""
 
+import logging
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import wraps
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -17,6 +21,7 @@ from applog.text import parse_time, without_isolates
 
 LEFT_OUT = re.compile(r'(?<!\S)-(?:"([^"]+)"|(?!")(\S+))')  # a word, or words in quotes, of a search
 
+View = Callable[[HttpRequest, dict[str, Any]], HttpResponse]
 Words = tuple[str, tuple[str, ...]]
 
 
@@ -33,6 +38,22 @@ def in_zone(name: str | None) -> AbstractContextManager[Any]:
     """Show and read times in the time zone of a name, if there is one, instead of the project's."""
     zone = find_zone(name)
     return timezone.override(zone) if zone else nullcontext()
+
+
+def in_chosen_zone(view: View) -> View:
+    """Wrap a page of the log: its times are in the zone that the URL names, and its own request is DEBUG.
+
+    That somebody reads the log is recorded by itself.
+    """
+
+    @wraps(view)
+    def show(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+        request.log_level = logging.DEBUG  # type: ignore[attr-defined]
+        with in_zone(request.GET.get("zone")):
+            response = view(request, context)
+            return response.render() if isinstance(response, TemplateResponse) else response
+
+    return show
 
 
 def read_words(text: str) -> Words:

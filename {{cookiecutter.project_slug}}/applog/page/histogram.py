@@ -75,12 +75,7 @@ class Bar:
     @property
     def parts(self) -> list[tuple[str, str, str]]:
         """The level, y and height of each of its rectangles, in units of the drawing, from the bottom up."""
-        parts, y = [], float(HEIGHT)
-        for level, number in ordered(self.levels):
-            height = LEAST + number / self.most * (HEIGHT - LEAST * (len(LEVELS) + 1))
-            y -= height
-            parts.append((level.lower(), f"{y:.2f}", f"{height:.2f}"))
-        return parts
+        return stack([(level.lower(), number) for level, number in ordered(self.levels)], self.most, len(LEVELS) + 1)
 
 
 @dataclass
@@ -118,6 +113,23 @@ class Histogram:
     def table(self) -> list[tuple[Bar, list[str]]]:
         """The bars that have records, with their numbers in the order of `totals`."""
         return [(bar, [bar.numbers.get(level, "") for level in self.totals]) for bar in self.bars if bar.numbers]
+
+
+def stack(numbers: list[tuple[str, int]], most: int, kinds: int) -> list[tuple[str, str, str]]:
+    """Return the rectangles of a bar: a CSS class, y and height of each, from the bottom up, in units of the drawing.
+
+    Args:
+        numbers: the classes, and how many records each stands for.
+        most: how many records the highest bar has.
+        kinds: how many rectangles a bar may have.
+
+    """
+    parts, y = [], float(HEIGHT)
+    for name, number in numbers:
+        height = LEAST + number / most * (HEIGHT - LEAST * kinds)
+        y -= height
+        parts.append((name, f"{y:.2f}", f"{height:.2f}"))
+    return parts
 
 
 def ordered(levels: Counter[str]) -> list[tuple[str, int]]:

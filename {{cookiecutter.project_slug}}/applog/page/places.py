@@ -4,11 +4,17 @@ Who finds no place is told so at once.
 """
 
 import queue
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.utils.log import log_response
+
+from applog.page.forms import LogForm
+from applog.reading.search import SlowPatternError
 
 PLACES = 2
 RETRY_SECONDS = 3
@@ -43,6 +49,41 @@ def place() -> Iterator[bool]:
     finally:
         if taken:
             give_back()
+
+
+def answer_form(  # noqa: PLR0913, PLR0917  a page, and what is done for it
+    request: HttpRequest,
+    template: str,
+    context: dict[str, Any],
+    form: LogForm,
+    read: Callable[[], Any],
+    describe: Callable[[Any], dict[str, Any]] = dict,
+) -> HttpResponse:
+    """Return the page that a form asks for.
+
+    Args:
+        request: the request.
+        template: the page's template.
+        context: what the template needs in any case.
+        form: the form. A wrong one is answered with 400, one that has sent its empty fields with its address.
+        read: reads the log, in a place. It may raise SlowPatternError.
+        describe: returns, of what `read` has returned, what the template needs.
+
+    """
+    if form.is_valid() and "" in request.GET.values():
+        return HttpResponseRedirect(f"?{urlencode(form.values)}")
+    if not form.is_valid():
+        return TemplateResponse(request, template, context, status=400)
+    with place() as free:
+        if not free:
+            form.add_error(None, BUSY)
+            return busy(request, TemplateResponse(request, template, context))
+        try:
+            found = read()
+        except SlowPatternError as error:
+            form.add_error(None, str(error))
+            return TemplateResponse(request, template, context, status=400)
+    return TemplateResponse(request, template, context | describe(found))
 
 
 def busy(request: HttpRequest, response: HttpResponse) -> HttpResponse:

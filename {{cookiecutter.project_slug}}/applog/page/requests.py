@@ -10,39 +10,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from applog.page.answers import READ_SECONDS, ROWS, Answer, AnswerForm, Spark, show
-from applog.page.fields import write_fields
+from applog.page.answers import READ_SECONDS, ROWS, AnswerForm, Spark, answer
+from applog.page.fields import in_chosen_zone, write_fields
+from applog.page.histogram import stack
 from applog.page.rows import shown
 from applog.reading.pages import Position
 from applog.reading.query import PATTERN_CHARACTERS, Query
 from applog.reading.request_lines import LOGGER
-from applog.reading.requests import ORDERS, ROUTES, RequestGroup, Requests
-
-SLOW = 1000.0  # ms
-HEIGHT, LEAST = 100, 2  # of the chart, and of a part of a bar
-
-
-class RequestsForm(AnswerForm):
-    """The filters of the page: a time."""
-
-    default_since = "24h"
-    spans = (
-        ("1h", gettext_lazy("1 hour")),
-        ("24h", gettext_lazy("24 hours")),
-        ("7d", gettext_lazy("7 days")),
-        ("30d", gettext_lazy("30 days")),
-    )
-    left_out = (*AnswerForm.left_out, "level", "text", "kind", "request", "logger", "field", "own")
-
-    @property
-    def more_fields(self) -> list[Any]:
-        """The fields to type into."""
-        return [self[name] for name in ("since", "until") if name in self.fields]
-
-    @cached_property
-    def query(self) -> Query:
-        """The query of the filters. Raises ValueError if it cannot be used."""
-        return Query(since=self.begin, until=self.cleaned_data["until"])
+from applog.reading.requests import ORDERS, PERCENTILES, SLOW, RequestGroup, Requests
+from applog.text import show_minute, show_ms
 
 
 @dataclass
@@ -50,7 +26,7 @@ class RouteRow:
     """The requests of a route, or of a part of the time, as the page shows them."""
 
     group: RequestGroup
-    form: RequestsForm
+    form: "RequestsForm"
     spark: Spark | None = None
     label: str = ""
     link: str = ""
@@ -66,16 +42,16 @@ class RouteRow:
         return shown(self.group.route) or _("no such page")
 
     @property
-    def numbers(self) -> list[tuple[str, str]]:
-        """The cells of the row, each with a CSS class."""
+    def numbers(self) -> list[tuple[str, str, str]]:
+        """The cells of the row: the column's heading, a CSS class, and the number."""
         group = self.group
-        times = [group.durations.quantile(share) for share in (0.5, 0.95, 0.99)]
         failed = "log-error" if group.number("5") else ""
+        times = zip(PERCENTILES, group.percentiles, strict=True)
         return [
-            ("", f"{group.count:,}"),
-            ("", f"{group.share('4'):.1%}"),
-            (failed, f"{group.share('5'):.1%}"),
-            *(("log-warning" if time > SLOW else "", show_ms(time)) for time in times),
+            (_("Requests"), "", f"{group.count:,}"),
+            ("4xx", "", f"{group.share('4'):.1%}"),
+            ("5xx", failed, f"{group.share('5'):.1%}"),
+            *((f"p{share}", "log-warning" if time > SLOW else "", show_ms(time)) for share, time in times),
         ]
 
     @property
@@ -133,69 +109,78 @@ class TimeBar:
     @property
     def parts(self) -> list[tuple[str, str, str]]:
         """The CSS class, y and height of each of its rectangles, from the bottom up."""
-        group, y, parts = self.row.group, float(HEIGHT), []
+        group = self.row.group
         refused, failed = group.number("4"), group.number("5")
-        for kind, number in (("error", failed), ("warning", refused), ("info", group.count - refused - failed)):
-            if number:
-                height = LEAST + number / self.most * (HEIGHT - 3 * LEAST)
-                y -= height
-                parts.append((kind, f"{y:.2f}", f"{height:.2f}"))
-        return parts
+        numbers = [("error", failed), ("warning", refused), ("info", group.count - refused - failed)]
+        return stack([(name, number) for name, number in numbers if number], self.most, len(numbers))
 
 
-def show_ms(milliseconds: float) -> str:
-    """Return a duration in ms, as precise as it is read."""
-    return f"{milliseconds:.1f}" if milliseconds < SLOW else f"{milliseconds:,.0f}"
+class RequestsForm(AnswerForm):
+    """The filters of the page: a time."""
 
+    name, orders = "requests", ORDERS
+    default_since = "24h"
+    spans = (
+        ("1h", gettext_lazy("1 hour")),
+        ("24h", gettext_lazy("24 hours")),
+        ("7d", gettext_lazy("7 days")),
+        ("30d", gettext_lazy("30 days")),
+    )
+    left_out = (*AnswerForm.left_out, "level", "text", "kind", "request", "logger", "field", "own")
 
-def start(form: RequestsForm, position: Position | None) -> Requests:
-    """Return where counting begins."""
-    return Requests(form.window, position)
+    @property
+    def more_fields(self) -> list[Any]:
+        """The fields to type into."""
+        return [self[name] for name in ("since", "until") if name in self.fields]
 
+    @cached_property
+    def query(self) -> Query:
+        """The query of the filters. Raises ValueError if it cannot be used."""
+        return Query(since=self.begin, until=self.cleaned_data["until"])
 
-def read(form: RequestsForm, found: Requests) -> None:
-    """Count for as long as a page may."""
-    found.read(form.chosen, READ_SECONDS)
+    def start(self, position: Position | None) -> Requests:
+        """Return where counting begins."""
+        return Requests(self.window, position)
 
+    def count(self, found: Requests) -> None:
+        """Count for as long as a page may."""
+        found.read(self.chosen, READ_SECONDS)
 
-def describe(form: RequestsForm, found: Requests) -> dict[str, Any]:
-    """Return what the page shows of what was counted."""
-    groups, window = found.ordered(form.order), found.window
-    rest = RequestGroup(window.parts)
-    for group in (*groups[ROWS:], found.others):
-        rest.update(group)
-    starts = [*window.starts, window.starts[-1] + window.step]
-    times = [
-        RouteRow(part, form, label=show(begin), link=form.link(since=begin.isoformat(), until=end.isoformat()))
-        for begin, end, part in zip(starts, starts[1:], found.parts, strict=False)
-    ]
-    most = max(part.count for part in found.parts)
-    labels = {
-        "count": _("Requests"),
-        "errors": "5xx",
-        "p50": "p50",
-        "p95": "p95",
-        "p99": "p99",
-        "slowest": _("Slowest"),
-    }
-    return {
-        "rows": [RouteRow(group, form, Spark(window, group.bars)) for group in groups[:ROWS]],
-        "rest": RouteRow(rest, form, Spark(window, rest.bars)) if rest.count else None,
-        "all": RouteRow(found.all, form),
-        "bars": [TimeBar(row, index, len(times), most) for index, row in enumerate(times)] if most else [],
-        "axis": [times[0].label, times[len(times) // 2].label, times[-1].label],
-        "most": f"{most:,}",
-        "times": [row for row in times if row.group.count],
-        "headings": {name: form.heading(name, label) for name, label in labels.items()},
-        "most_routes": f"{ROUTES:,}",
-        "span": Spark(window, []).span,
-    }
-
-
-ANSWER = Answer("requests", "applog/requests.html", lambda data: RequestsForm(data, ORDERS), start, read, describe)
+    def describe(self, found: Requests) -> dict[str, Any]:
+        """Return what the page shows of what was counted."""
+        groups, window = found.ordered(self.order), found.window
+        rest = found.together(groups[ROWS:])
+        starts = [*window.starts, window.starts[-1] + window.step]
+        times = [
+            RouteRow(
+                part, self, label=show_minute(begin), link=self.link(since=begin.isoformat(), until=end.isoformat())
+            )
+            for begin, end, part in zip(starts, starts[1:], found.parts, strict=False)
+        ]
+        most = max(part.count for part in found.parts)
+        labels = {
+            "count": _("Requests"),
+            "errors": "5xx",
+            "p50": "p50",
+            "p95": "p95",
+            "p99": "p99",
+            "slowest": _("Slowest"),
+        }
+        return {
+            "rows": [RouteRow(group, self, Spark(window, group.bars)) for group in groups[:ROWS]],
+            "rest": RouteRow(rest, self, Spark(window, rest.bars)) if rest.count else None,
+            "all": RouteRow(found.all, self),
+            "bars": [TimeBar(row, index, len(times), most) for index, row in enumerate(times)] if most else [],
+            "axis": [times[0].label, times[len(times) // 2].label, times[-1].label],
+            "most": f"{most:,}",
+            "times": [row for row in times if row.group.count],
+            "headings": self.headings(labels),
+            "span": Spark(window, []).span,
+        }
 
 
 @require_safe
+@in_chosen_zone
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Show the requests of the time that the URL asks for."""
-    return ANSWER.serve(request, context)
+    return answer(request, context, RequestsForm(request.GET))

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from applog.page.fields import write_fields
 from applog.page.marks import Marker
-from applog.reading.pages import Position
+from applog.reading.pages import position_after
 from applog.reading.query import LEVELS, field_text
 from applog.reading.record import Record
 from applog.text import isolate, printable, show_cut
@@ -25,6 +25,11 @@ LINKED_CHARACTERS = 200  # of a field's value, up to which it links to the recor
 def shown(text: str) -> str:
     """Return `text` as the page shows it."""
     return isolate(printable(text))
+
+
+def class_of(level: str) -> str:
+    """Return the CSS class of a level, without what all of them begin with."""
+    return level.lower() if level in LEVELS else "other"
 
 
 @dataclass
@@ -59,7 +64,7 @@ class Row:
     @property
     def kind(self) -> str:
         """The level as a CSS class."""
-        return self.record.level.lower() if self.record.level in LEVELS else "other"
+        return class_of(self.record.level)
 
     @property
     def level(self) -> str:
@@ -131,9 +136,8 @@ class Row:
     @property
     def context_link(self) -> str:
         """The query string for this record and its neighbours."""
-        cursor = self.record.cursor
-        end = cursor._replace(offset=cursor.offset + self.record.size)
-        return self.link(log=self.record.log, around=str(Position({self.record.log: end})))
+        record = self.record
+        return self.link(log=record.log, around=str(position_after(record.log, record.cursor, record.size)))
 
     @property
     def logger_link(self) -> str:

@@ -7,10 +7,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.core import signing
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -19,11 +18,11 @@ from django.views.decorators.http import require_safe
 from applog import security
 from applog.conf import ProjectLog, used_handlers
 from applog.page import histogram
-from applog.page.fields import in_zone
+from applog.page.fields import in_chosen_zone, in_zone
 from applog.page.filters import chips, groups, legend
 from applog.page.forms import LogForm
 from applog.page.marks import Marker
-from applog.page.places import BUSY, busy, place
+from applog.page.places import BUSY, answer_form, busy, place
 from applog.page.rows import Row
 from applog.reading.pages import Page, Position, read_newer, read_older
 from applog.reading.search import SlowPatternError
@@ -40,39 +39,32 @@ CHART_SECONDS = 5  # after which live mode counts again
 
 
 @require_safe
+@in_chosen_zone
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Show the records that the URL asks for, with the filters, the files and the histogram."""
-    request.log_level = logging.DEBUG  # type: ignore[attr-defined]  # reading is recorded by itself
-    with in_zone(request.GET.get("zone")):
-        response = _page(request, context)
-        return response.render() if isinstance(response, TemplateResponse) else response
-
-
-def _page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     form = LogForm(request.GET)
-    valid = form.is_valid()
-    if valid and "" in request.GET.values():  # the form has sent its empty fields, too
-        return HttpResponseRedirect(f"?{urlencode(form.values)}")
-    context |= {"form": form, "title": _("Logs"), "groups": groups(form)}
+    context |= {"form": form, "title": _("Logs"), "tab": "records", "groups": groups(form)}
     # What Django's template for lists of rows needs; the last one avoids an inline style, which CSP forbids.
     context |= {"cl": SimpleNamespace(opts=context["opts"], has_filters=False), "actions_on_top": True}
-    if not valid:
-        return TemplateResponse(request, "applog/log.html", context, status=400)
-    context["chips"] = list(chips(form))
-    with place() as free:
-        if not free:
-            form.add_error(None, BUSY)
-            return busy(request, TemplateResponse(request, "applog/log.html", context))
-        try:
-            (found, index), counted = read(form), count(form)
-        except SlowPatternError as error:
-            form.add_error(None, str(error))
-            return TemplateResponse(request, "applog/log.html", context, status=400)
+    if form.is_valid():
+        context["chips"] = list(chips(form))
+
+    def look() -> tuple[Page, int | None, histogram.Histogram]:
+        found = *read(form), count(form)
         # After reading, so that no search finds its own record.
         security.record(logging.INFO, "sensitive_read", f"log page, {form.description}", request)
+        return found
+
+    return answer_form(request, "applog/log.html", context, form, look, lambda found: describe(request, form, *found))
+
+
+def describe(
+    request: HttpRequest, form: LogForm, found: Page, index: int | None, counted: histogram.Histogram
+) -> dict[str, Any]:
+    """Return what the template needs of what was read."""
     rows, html, hits = make_rows(form, found, index)
     words = ngettext("%(hits)s hit on this page", "%(hits)s hits on this page", hits) % {"hits": hits}
-    context |= {
+    return {
         "files": [describe_log(log) for log in form.logs.values()],
         "is_written": any("filename" in options for options in used_handlers().values()),
         "rows": rows,
@@ -82,7 +74,6 @@ def _page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         **chart(form, counted),
         **links(request, form, found),
     }
-    return TemplateResponse(request, "applog/log.html", context)
 
 
 def read(form: LogForm) -> tuple[Page, int | None]:

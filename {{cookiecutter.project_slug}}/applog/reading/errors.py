@@ -57,6 +57,10 @@ class ErrorGroup:
         """What the kind says: the message of the last record, or of an exception, the template of its text."""
         return self.kind.template if self.kind.exception else self.message
 
+    def is_new(self, since: datetime | None) -> bool:
+        """Tell whether the first record is from `since` on; of None nothing is known."""
+        return bool(since and self.first and self.first >= since)
+
 
 class Errors:
     """The groups of the errors that are added, newest first.

@@ -35,6 +35,11 @@ class Position(dict[str, Cursor]):
         return cls((name, Cursor.parse(cursor)) for name, _, cursor in parts)
 
 
+def position_after(log: str, cursor: Cursor, size: int) -> Position:
+    """Return the position behind a record of a log that begins at `cursor` and has `size` bytes."""
+    return Position({log: cursor._replace(offset=cursor.offset + size)})
+
+
 @dataclass(frozen=True)
 class Page:
     """What was found, and where to continue.

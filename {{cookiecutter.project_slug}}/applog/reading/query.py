@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from applog.fingerprint import fingerprint
+from applog.fingerprint import TRACEBACK, fingerprint
 from applog.reading.formats import level_forms
 from applog.reading.record import Record
 from applog.reading.search import Pattern, Pieces, Search, Text
@@ -17,7 +17,6 @@ LEVELS = "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"
 SECURITY, READ = "applog.security", "sensitive_read"  # the logger and the event of reading the log
 PATTERN_CHARACTERS = 500  # of a regular expression
 BLOCK_BYTES = 1 << 20
-_TRACEBACK = "Traceback (most recent call last):"
 PATTERN_BLOCK_BYTES = 1 << 16  # where a regular expression is tried on each line
 
 
@@ -206,7 +205,7 @@ class Query:
 def is_error(record: Record) -> bool:
     """Tell whether a record is of the level ERROR or above, or has an exception."""
     number = logging.getLevelNamesMapping().get(record.level, logging.NOTSET)
-    return number >= logging.ERROR or any(_TRACEBACK in line for line in record.lines)
+    return number >= logging.ERROR or any(TRACEBACK in line for line in record.lines)
 
 
 def field_text(value: Any) -> str:
@@ -218,7 +217,7 @@ def _error_forms() -> list[str]:
     """Return texts of which every error has one. They are few and rare, so that the search for them is fast."""
     names = [name for name, number in logging.getLevelNamesMapping().items() if number >= logging.ERROR]
     small = [form for name in names for form in _small_forms(name.lower())]
-    return [*names, *small, '" 5', _TRACEBACK]
+    return [*names, *small, '" 5', TRACEBACK]
 
 
 def _small_forms(name: str) -> list[str]:

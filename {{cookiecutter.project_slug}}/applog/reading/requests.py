@@ -3,7 +3,7 @@
 import heapq
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import timedelta
 
@@ -18,6 +18,8 @@ from applog.reading.scan import BlocksBackwards
 
 ROUTES = 500  # that are kept when there are twice as many; the rarest are then counted together
 ORDERS = "count", "p50", "p95", "p99", "slowest", "errors"
+PERCENTILES = 50, 95, 99  # of the durations
+SLOW = 1000.0  # ms; a longer duration deserves attention
 MINUTE = timedelta(minutes=1)
 MINUTES = 100_000  # that are remembered
 
@@ -55,6 +57,11 @@ class RequestGroup:
     def share(self, first: str) -> float:
         """Return the share of the requests whose status begins with `first`, from 0 to 1."""
         return self.number(first) / max(1, self.count)
+
+    @property
+    def percentiles(self) -> list[float]:
+        """The durations in ms that PERCENTILES of the requests did not exceed."""
+        return [self.durations.quantile(share / 100) for share in PERCENTILES]
 
     def measure(self, order: str) -> float:
         """Return the number that one of ORDERS goes by."""
@@ -95,8 +102,12 @@ class Requests:
     @property
     def all(self) -> RequestGroup:
         """All requests together."""
+        return self.together(self.groups.values())
+
+    def together(self, groups: Iterable[RequestGroup]) -> RequestGroup:
+        """Return some of the groups, and the requests of routes that are not kept, as one."""
         group = RequestGroup(self.window.parts)
-        for one in (*self.groups.values(), self.others):
+        for one in (*groups, self.others):
             group.update(one)
         return group
 
