@@ -5,6 +5,7 @@ import logging
 from django.apps import AppConfig, apps
 from django.core.checks import register
 from django.core.signals import request_finished, request_started
+from django.utils.translation import gettext_lazy as _
 
 from applog import checks
 from applog.context import forget_request
@@ -17,7 +18,7 @@ class ApplogConfig(AppConfig):
 
     default_auto_field = "django.db.models.BigAutoField"
     name = "applog"
-    verbose_name = "Logging"
+    verbose_name = _("Logging")
 
     def ready(self) -> None:
         """Register the system checks, warn of files that cannot be written, and connect the signals' receivers."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
 
 from applog.reading.folder import LogFile
 from applog.reading.log import RotatedLog
@@ -77,11 +78,11 @@ class ProjectLog(RotatedLog):
     @property
     def kept(self) -> str:
         """What is kept of the log, in words."""
-        unit = "old files" if "when" not in self.options else "days" if self.is_daily else "periods"
+        unit = _("%s old files") if "when" not in self.options else _("%s days") if self.is_daily else _("%s periods")
         count, total = self.options.get("backupCount"), self.options.get("totalBytes")
-        limits = [f"{count} {unit}"] if count else []
-        limits += [f"{show_size(total)} in all"] if total else []
-        return " and at most ".join(limits) or "everything"
+        limits = [unit % count] if count else []
+        limits += [_("%s in all") % show_size(total)] if total else []
+        return _(" and at most ").join(limits) or _("everything")
 
     @property
     def is_daily(self) -> bool:

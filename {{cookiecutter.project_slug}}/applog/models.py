@@ -1,6 +1,7 @@
 """A model without a table, for the log's page in the admin and its permission."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class NoRows(models.Manager["Log"]):
@@ -20,4 +21,4 @@ class Log(models.Model):  # noqa: DJ008  it has no rows
         base_manager_name = "objects"
         default_permissions = ("view",)
         managed = False
-        verbose_name = "log"
+        verbose_name = _("log")

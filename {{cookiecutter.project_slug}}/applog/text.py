@@ -5,9 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import get_language, gettext_noop
+from django.utils.translation import gettext as _
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-TIME_FORMATS = 'Times: 90s, 30m, 2h, 3d or 1w ago, 05:30 (today), 2026-11-24, "2026-11-24 05:30".'
+TIME_FORMATS = gettext_noop('Times: 90s, 30m, 2h, 3d or 1w ago, 05:30 (today), 2026-11-24, "2026-11-24 05:30".')
+SLOW_PATTERN = gettext_noop(
+    "This regular expression takes too long. Write it with fewer repetitions, or search for text."
+)
 SECOND = 1000.0  # ms
 EARLIEST, LATEST = datetime(1971, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # with room for any time zone
 
@@ -79,7 +85,13 @@ def show_size(number: int) -> str:
 
 def show_cut(size: int) -> str:
     """Return the notice for a record of `size` bytes of which only the beginning is shown."""
-    return f"The record has {show_size(size)}; this is its beginning."
+    return _("The record has %s; this is its beginning.") % show_size(size)
+
+
+def show_number(number: float, decimals: int = 0) -> str:
+    """Return a number with its thousands apart, as the current language writes it."""
+    # Without a language, as in the command, Django would not group them.
+    return number_format(number, decimals, force_grouping=True) if get_language() else f"{number:,.{decimals}f}"
 
 
 def show_time(moment: datetime) -> str:
@@ -94,7 +106,7 @@ def show_minute(moment: datetime | None) -> str:
 
 def show_ms(milliseconds: float) -> str:
     """Return a duration in ms, as precise as it is read: from a second on without tenths."""
-    return f"{milliseconds:.1f}" if milliseconds < SECOND else f"{milliseconds:,.0f}"
+    return show_number(milliseconds, 1 if milliseconds < SECOND else 0)
 
 
 def now() -> datetime:
@@ -122,9 +134,9 @@ def parse_time(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
         moment = moment if moment.tzinfo else timezone.make_aware(moment)
     except (ValueError, OverflowError):
-        message = f"{typed!a} is not a time. {TIME_FORMATS}"
+        message = " ".join((_("%s is not a time.") % ascii(typed), _(TIME_FORMATS)))
         raise ValueError(message) from None
     if not EARLIEST <= moment < LATEST:
-        message = "Choose a time between 1971 and 9000."
+        message = _("Choose a time between 1971 and 9000.")
         raise ValueError(message)
     return moment

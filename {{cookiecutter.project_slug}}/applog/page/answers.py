@@ -25,7 +25,7 @@ from applog.reading.errors import Errors, reached
 from applog.reading.measures import Window
 from applog.reading.pages import Position
 from applog.reading.requests import Requests
-from applog.text import now, parse_time, show_minute
+from applog.text import now, parse_time, show_minute, show_number
 
 READ_SECONDS = 1.0
 ROWS = 100  # on a page
@@ -144,7 +144,7 @@ class Spark:
         if not most:
             return _("none with a time")
         values = {
-            "number": f"{most:,}",
+            "number": show_number(most),
             "time": show_minute(self.window.starts[self.bars.index(most)]),
             "span": self.span,
         }

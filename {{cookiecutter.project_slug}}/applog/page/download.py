@@ -26,7 +26,7 @@ from applog.page.places import BUSY, busy, give_back, take
 from applog.reading.pages import Position, read_newer
 from applog.reading.record import Record
 from applog.reading.search import SlowPatternError
-from applog.text import now, show_cut
+from applog.text import SLOW_PATTERN, now, show_cut
 
 logger = logging.getLogger(__name__)
 
@@ -70,8 +70,8 @@ def stream(request: HttpRequest, form: LogForm) -> Iterator[bytes]:
     while not exhausted:
         try:
             found = read_newer(form.chosen, position, **options)
-        except SlowPatternError as error:
-            yield f"[{error}]\n".encode()
+        except SlowPatternError:
+            yield f"[{SLOW_PATTERN}]\n".encode()
             return
         position, exhausted = found.newer, found.exhausted
         yield "".join(map(as_text, reversed(found.records))).encode()

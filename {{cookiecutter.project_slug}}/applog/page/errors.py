@@ -18,7 +18,7 @@ from applog.reading.errors import KINDS, ORDERS, ErrorGroup, Errors
 from applog.reading.measures import Distinct
 from applog.reading.pages import Position, position_after
 from applog.reading.query import Query
-from applog.text import now, show_minute
+from applog.text import now, show_minute, show_number
 
 
 @dataclass
@@ -53,7 +53,7 @@ class ErrorRow:
     @property
     def count(self) -> str:
         """How many records there are."""
-        return f"{self.group.count:,}"
+        return show_number(self.group.count)
 
     @property
     def requests(self) -> str:
@@ -67,7 +67,7 @@ class ErrorRow:
 
     def _number(self, found: Distinct) -> str:
         number = min(found.number, self.group.count)
-        return f"{'' if found.is_exact else '≈ '}{number:,}" if number else ""
+        return f"{'' if found.is_exact else '≈ '}{show_number(number)}" if number else ""
 
     @property
     def first(self) -> str:
@@ -146,11 +146,11 @@ class ErrorsForm(AnswerForm):
             "rows": rows,
             "chips": list(chips(self)),
             "headings": self.headings(labels),
-            "total": f"{sum(group.count for group in groups) + found.others:,}",
-            "kinds": f"{len(groups):,}",
-            "not_shown": f"{len(groups) - ROWS:,}" if len(groups) > ROWS else "",
-            "others": f"{found.others:,}" if found.others else "",
-            "most_kinds": f"{KINDS:,}",
+            "total": show_number(sum(group.count for group in groups) + found.others),
+            "kinds": show_number(len(groups)),
+            "not_shown": show_number(len(groups) - ROWS) if len(groups) > ROWS else "",
+            "others": show_number(found.others) if found.others else "",
+            "most_kinds": show_number(KINDS),
             "knows_new": since is not None,
         }
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from applog.reading.counts import count_records
 from applog.reading.log import RotatedLog
 from applog.reading.query import LEVELS, Query
-from applog.text import now
+from applog.text import now, show_number
 
 SECONDS = 0.2  # to count, twice at most
 BARS, MOST_BARS = 60, 120
@@ -52,13 +52,13 @@ class Bar:
     @property
     def label(self) -> str:
         """The bar as text."""
-        counts = ", ".join(f"{number:,} {level}" for level, number in ordered(self.levels))
+        counts = ", ".join(f"{show_number(number)} {level}" for level, number in ordered(self.levels))
         return f"{self.name}: {counts or 'no records'}"
 
     @property
     def numbers(self) -> dict[str, str]:
         """How many records there are, by level."""
-        return {level: f"{number:,}" for level, number in ordered(self.levels)}
+        return {level: show_number(number) for level, number in ordered(self.levels)}
 
     # Coordinates are strings, because some languages write numbers with a comma.
 
@@ -96,12 +96,12 @@ class Histogram:
         totals: Counter[str] = Counter()
         for bar in self.bars:
             totals.update(bar.levels)
-        return {level: f"{number:,}" for level, number in ordered(totals)}
+        return {level: show_number(number) for level, number in ordered(totals)}
 
     @property
     def most(self) -> str:
         """How many records the highest bar has."""
-        return f"{self.bars[0].most:,}"
+        return show_number(self.bars[0].most)
 
     @property
     def axis(self) -> list[str]:
@@ -158,15 +158,17 @@ def count(logs: Sequence[RotatedLog], query: Query) -> Histogram:
 def find_window(logs: Sequence[RotatedLog], query: Query) -> tuple[datetime | None, datetime | None]:
     """Return the times of the first and the last record that may match, in the current time zone, or None twice.
 
-    A record of the future, made while a clock was wrong, does not move the end.
+    A record of the future, made while a clock was wrong, does not move the end. The first record may be the later one.
     """
-    files = [(log, [file for file in log.files() if file.size]) for log in logs]
-    first = min(filter(None, (log.first_time(found[0]) for log, found in files if found)), default=None)
-    # A compressed file would have to be unpacked for its last record.
-    last = max(filter(None, (log.last_time(found[-1]) for log, found in files if found)), default=None)
-    if not (first and last):
+    times: set[datetime | None] = set()
+    for log in logs:
+        if files := [file for file in log.files() if file.size]:
+            # The last of a compressed file would have to be unpacked.
+            times |= {log.first_time(files[0]), log.last_time(files[-1])}
+    known = sorted(time for time in times if time)
+    if not known:
         return None, None
-    begin, end = max(filter(None, (first, query.since))), min(filter(None, (last, now(), query.until)))
+    begin, end = max(filter(None, (known[0], query.since))), min(filter(None, (known[-1], now(), query.until)))
     return timezone.localtime(begin), timezone.localtime(end)
 
 

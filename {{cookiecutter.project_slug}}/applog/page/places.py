@@ -12,13 +12,15 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.log import log_response
+from django.utils.translation import gettext, gettext_lazy
 
 from applog.page.forms import LogForm
 from applog.reading.search import SlowPatternError
+from applog.text import SLOW_PATTERN
 
 PLACES = 2
 RETRY_SECONDS = 3
-BUSY = "Others are reading the log right now. Try again in a few seconds."
+BUSY = gettext_lazy("Others are reading the log right now. Try again in a few seconds.")
 
 # A queue whose `put` may be called by the garbage collector while this thread is in another `put` or `get`.
 _free: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -80,8 +82,8 @@ def answer_form(  # noqa: PLR0913, PLR0917  a page, and what is done for it
             return busy(request, TemplateResponse(request, template, context))
         try:
             found = read()
-        except SlowPatternError as error:
-            form.add_error(None, str(error))
+        except SlowPatternError:
+            form.add_error(None, gettext(SLOW_PATTERN))
             return TemplateResponse(request, template, context, status=400)
     return TemplateResponse(request, template, context | describe(found))
 

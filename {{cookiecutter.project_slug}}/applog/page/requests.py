@@ -18,7 +18,7 @@ from applog.reading.pages import Position
 from applog.reading.query import PATTERN_CHARACTERS, Query
 from applog.reading.request_lines import LOGGER
 from applog.reading.requests import ORDERS, PERCENTILES, SLOW, RequestGroup, Requests
-from applog.text import show_minute, show_ms
+from applog.text import show_minute, show_ms, show_number
 
 
 @dataclass
@@ -48,7 +48,7 @@ class RouteRow:
         failed = "log-error" if group.number("5") else ""
         times = zip(PERCENTILES, group.percentiles, strict=True)
         return [
-            (_("Requests"), "", f"{group.count:,}"),
+            (_("Requests"), "", show_number(group.count)),
             ("4xx", "", f"{group.share('4'):.1%}"),
             ("5xx", failed, f"{group.share('5'):.1%}"),
             *((f"p{share}", "log-warning" if time > SLOW else "", show_ms(time)) for share, time in times),
@@ -93,7 +93,8 @@ class TimeBar:
     def label(self) -> str:
         """The bar in words."""
         group = self.row.group
-        values = {"number": f"{group.count:,}", "refused": f"{group.number('4'):,}", "failed": f"{group.number('5'):,}"}
+        counts = {"number": group.count, "refused": group.number("4"), "failed": group.number("5")}
+        values = {name: show_number(number) for name, number in counts.items()}
         return f"{self.row.label}: " + _("%(number)s requests, %(refused)s 4xx, %(failed)s 5xx") % values
 
     @property
@@ -172,7 +173,7 @@ class RequestsForm(AnswerForm):
             "all": RouteRow(found.all, self),
             "bars": [TimeBar(row, index, len(times), most) for index, row in enumerate(times)] if most else [],
             "axis": [times[0].label, times[len(times) // 2].label, times[-1].label],
-            "most": f"{most:,}",
+            "most": show_number(most),
             "times": [row for row in times if row.group.count],
             "headings": self.headings(labels),
             "span": Spark(window, []).span,

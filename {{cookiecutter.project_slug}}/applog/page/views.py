@@ -26,7 +26,7 @@ from applog.page.places import BUSY, answer_form, busy, place
 from applog.page.rows import Row
 from applog.reading.pages import Page, Position, read_newer, read_older
 from applog.reading.search import SlowPatternError
-from applog.text import now, show_size, show_time
+from applog.text import SLOW_PATTERN, now, show_number, show_size, show_time
 
 RECORDS, PAGE_CHARACTERS = 100, 1 << 20  # on a page
 READ_SECONDS = 1.0
@@ -106,7 +106,7 @@ def count(form: LogForm) -> histogram.Histogram:
 def chart(form: LogForm, counted: histogram.Histogram) -> dict[str, Any]:
     """Return what the chart's template needs."""
     number = sum(bar.levels.total() for bar in counted.bars)
-    words = ngettext("%(number)s record", "%(number)s records", number) % {"number": f"{number:,}"}
+    words = ngettext("%(number)s record", "%(number)s records", number) % {"number": show_number(number)}
     total = words if counted.complete else _("more than %s") % words
     return {"form": form, "histogram": counted, "legend": legend(form, counted), "total": total if number else ""}
 
@@ -211,8 +211,8 @@ def news(request: HttpRequest) -> HttpResponseBase:
                 found = read_newer(form.chosen, Position.parse(position), **options)
                 if found.records and time.time() - counted > CHART_SECONDS:
                     drawn, counted = render_to_string("applog/log_chart.html", chart(form, count(form))), time.time()
-            except SlowPatternError as error:
-                return HttpResponse(str(error), status=400, content_type="text/plain")
+            except SlowPatternError:
+                return HttpResponse(_(SLOW_PATTERN), status=400, content_type="text/plain")
         if time.time() - logged > NEWS_LOGGED_SECONDS:
             logged = time.time()
             security.record(logging.INFO, "sensitive_read", f"log page, live, {form.description}", request)

@@ -35,9 +35,6 @@ class Search(Protocol):
 class SlowPatternError(ValueError):
     """A regular expression took longer than PATTERN_SECONDS."""
 
-    def __init__(self) -> None:
-        super().__init__("This regular expression takes too long. Write it with fewer repetitions, or search for text.")
-
 
 class Pieces:
     """Finds the first of several texts."""

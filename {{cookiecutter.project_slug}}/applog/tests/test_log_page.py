@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from gettext import GNUTranslations
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from django.urls import reverse
 
 from applog.formatters import TextFormatter
 from applog.page import download, histogram, places, views
+from applog.tests.conftest import ROOT
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 Write = Callable[..., None]
@@ -335,7 +337,7 @@ def test_who_finds_no_place_is_told_so_at_once(reader: Client, write: Write) -> 
         response = reader.get(path)
         assert response.status_code == 503
         assert int(response.headers["Retry-After"]) > 0
-        assert places.BUSY in response.text
+        assert str(places.BUSY) in response.text
     assert b"hello" in kept[0].getvalue()
     for response in kept:
         response.close()
@@ -675,3 +677,22 @@ def test_live_mode_moves_the_chart(
     news = reader.get(reverse("admin:applog_log_news"), {"token": token}).json()
     assert counted(news["chart"]) == {"INFO": 1, "ERROR": 1}
     assert not reader.get(reverse("admin:applog_log_news"), {"token": news["token"]}).json()["chart"]
+
+
+@pytest.mark.parametrize("name", ["changelist", "errors", "requests"])
+def test_each_word_of_the_page_is_translated(reader: Client, write: Write, settings: Any, name: str) -> None:
+    """German comes with the log; any other language is a file beside it."""
+    with (ROOT / "applog/locale/de/LC_MESSAGES/django.mo").open("rb") as file:
+        words = "".join(f"{text}\n" for text in GNUTranslations(file)._catalog if isinstance(text, str))  # type: ignore[attr-defined]
+    sentences = {text for text in words.splitlines() if " " in text and "%" not in text}
+    for number in range(2400):
+        level = "ERROR" if number % 2 else "INFO"
+        write(f"from 192.0.2.7: GET /shop/ 200 in {number}.0 ms", level=level, logger="applog.request", age=number)
+    query = {"since": "7d", "zone": "Asia/Tokyo", "text": "shop -other"} if name != "requests" else {}
+    english = show(reader, name, **query)
+    settings.LANGUAGE_CODE = "de"
+    german = show(reader, name, **query)
+    seen = {text for text in sentences if f">{text}<" in english or f'"{text}"' in english}
+    assert len(seen) > 5
+    assert {text for text in seen if f">{text}<" in german or f'"{text}"' in german} == set()
+    assert re.search(r">\d\.\d{3}\b", german)

@@ -8,8 +8,9 @@ from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter, no_translations
 from django.core.management.color import no_style
+from django.utils import translation
 
 from applog.conf import ProjectLog, project_folder, project_logs
 from applog.fingerprint import ID_PATTERN
@@ -20,7 +21,7 @@ from applog.management.statistics import STATS_HOURS, print_statistics
 from applog.reading import errors, requests
 from applog.reading.query import Query
 from applog.reading.search import SlowPatternError
-from applog.text import TIME_FORMATS, now, parse_time, printable
+from applog.text import SLOW_PATTERN, TIME_FORMATS, now, parse_time, printable
 
 ACTIONS = "show", "list", "stats", "errors", "requests", "clear"
 # Which of them an option is for.
@@ -57,7 +58,8 @@ class HelpFormatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
 def time_argument(text: str) -> datetime:
     """Return the time of an argument. Raises ArgumentTypeError."""
     try:
-        return parse_time(text)
+        with translation.override(None):
+            return parse_time(text)
     except ValueError as error:
         raise ArgumentTypeError(str(error)) from None
 
@@ -115,6 +117,7 @@ class Command(BaseCommand):
         parser.add_argument("--delete", action="store_true", help="clear: remove the files, after a question")
         parser.add_argument("--no-input", action="store_true", help="clear: do not ask")
 
+    @no_translations
     def handle(self, *_: Any, **options: Any) -> None:
         """Do what was asked for. A closed pipe and Ctrl+C are not errors."""
         for stream in (sys.stdout, sys.stderr):
@@ -132,7 +135,7 @@ class Command(BaseCommand):
             self.stdout.write()
             sys.exit(INTERRUPTED)
         except SlowPatternError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(SLOW_PATTERN) from error
         except OSError as error:
             # Windows reports EINVAL for a pipe that nobody reads.
             if error.errno not in {errno.EPIPE, errno.EINVAL} or error.filename:
