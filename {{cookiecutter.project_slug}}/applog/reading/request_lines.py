@@ -1,124 +1,135 @@
 """Requests in a block of a log, by their route, or by their path if the log does not say the route.
 
-The records of applog.middleware are taken apart as bytes, line by line, so that this is fast; those that another
-formatter has written are parsed.
+One regular expression takes all records of applog.middleware apart, so that this is fast; what another formatter has
+written is parsed.
 """
 
 import json
 import re
+from collections.abc import Iterator
 from datetime import UTC
 from functools import lru_cache
+from typing import NamedTuple
 
 from applog.fingerprint import split_context
 from applog.reading.record import RECORD_BYTES, parse
 
 LOGGER = "applog.request"
-PARTS_OF_JSON = 6
 PATH_CHARACTERS, SEGMENTS, SEGMENT_CHARACTERS = 200, 12, 40
 
+# Possessive, as a line that does not match must not take long. The call is the method and the escaped path.
+_CALL = rb"([A-Z]{1,20}+ [^ \n\"\\]++) (\d{3}) in (\d{1,12}+(?:\.\d{1,3}+)?+) ms"
+_TIME = rb"(.{16})(.{7})(Z|[+-]\d\d:\d\d)"  # the minute, what follows it, and the time zone
+# 2026-02-09T14:03:12.417+01:00 INFO applog.request [8c1e] from 192.0.2.7 by user 5: GET /admin/ 200 in 12.3 ms
+_IN_TEXT = re.compile(
+    rb"\n%s(?: [A-Z]++)?+ applog\.request \[([^]\n]*+)] (?:from (?:[^ \n]++ by user )?+[^ \n]++ )?+%s"
+    rb"(?:, X-Request-ID [^ \n]++)?+(?=\n|\Z)" % (_TIME, _CALL)
+)
+_IN_JSON = re.compile(
+    rb'\n\{"timestamp": "%s", "level": "[A-Z]++", "logger": "applog\.request", "message": "%s'
+    rb'(?:, X-Request-ID [^ "\n]++)?+", "request_id": "([^"\\\n]*+)",'
+    rb"([^\n]*+)" % (_TIME, _CALL)
+)
 _MESSAGE = re.compile(r"(\S{1,20}) (\S+) (\d{3}|given up) in (\d{1,12}(?:\.\d{1,3})?) ms")
-# What follows the milliseconds of the time, up to the logger; statuses; durations.
-_TAIL = re.compile(rb"(?:Z|[+-]\d\d:\d\d)(?: [^\s\[]+)?")
-_STATUS, _DURATION = re.compile(rb"\d{3}"), re.compile(rb"\d{1,12}(?:\.\d{1,3})?")
-_IS_ID = re.compile(r"^(?!v\d\d?$).*\d")
-_DIGITS = bytes.maketrans(b"123456789", b"000000000")
-_IN_TEXT, _NAME = f" {LOGGER} [".encode(), LOGGER.encode()
-_IN_JSON = f'logger": "{LOGGER}'.encode()
-_ROUTE = b'"http.route": "'
-
-# What a record begins with, up to its logger; the status; the duration in ms; and the record's line.
-Row = tuple[bytes, bytes, bytes, bytes]
-Name = tuple[str, str, bool]  # the method, the route or folded path, and whether it is a route
+_NAME = LOGGER.encode()
+# A part of a path that has a digit, but for v1 and the like.
+_ID = re.compile(rb"/(?!v\d\d?(?:/|$))[^/\n\d]*+\d[^/\n]*+", re.MULTILINE)
 
 
-def take_apart(block: bytes) -> dict[Name, list[Row]]:  # noqa: PLR0912  calls would take longer than the rest
-    """Return the requests whose records are whole lines of a block, but for the first line.
+class Rows(NamedTuple):
+    """Requests, by column.
 
-    A line such as this is split, which is fast, any other one is parsed:
-    2026-02-09T14:03:12.417+01:00 INFO applog.request [8c1e] from 192.0.2.7: GET /admin/ 200 in 12.3 ms
+    Attributes:
+        minutes, seconds, zones: the parts of their times, such as 2026-02-09T14:03, :12.417 and +01:00.
+        ids: of the requests.
+        keys: what `name_of` knows the name of.
+        statuses: their statuses.
+        durations: in ms.
+
     """
-    rows: dict[bytes, list[Row]] = {}
-    others: list[bytes] = []
-    for line in block.split(b"\n")[1:]:
-        head, _, rest = line.partition(_IN_TEXT)
-        if rest:
-            words = rest.rsplit(b" ", 6)
-            route = b""
-        elif _NAME not in line[:100]:
-            continue
-        elif len(parts := line.split(b'", "', 5)) == PARTS_OF_JSON and parts[2] == _IN_JSON:
-            head, words = parts[0][15:], [b"", *parts[3][11:].split(b" ")]
-            _, _, route = parts[5].partition(_ROUTE)
-        else:
-            words = []
-        if len(words) == 7 and words[4] == b"in":  # noqa: PLR2004
-            _, method, path, status, _, duration, _ = words
-            if route:
-                key = method + b"\n" + route.partition(b'"')[0]
-            elif status == b"404" and head[-1:] == b"Z":  # JSON; the resolver knew no such path
-                key = method + b" "
-            elif b"/v" in path:
-                kept = path.find(b"/v") + 4  # /v1 and /v2 differ
-                key = method + b" " + path[:kept] + path[kept:].translate(_DIGITS)
-            else:
-                key = method + b" " + path.translate(_DIGITS)
-            row = head, status, duration, line
-            if key in rows:
-                rows[key].append(row)
-            else:
-                rows[key] = [row]
-        else:
-            others.append(line)
-    merged: dict[Name, list[Row]] = {}
-    for key, found in rows.items():
-        method, separator, place = key.partition(b"\n" if b"\n" in key else b" ")
-        if not (method.isalpha() and b"\\" not in place and _are_usual(found)):
-            others += [row[3] for row in found]
-            continue
-        is_route = separator == b"\n"
-        name = method.decode(), _route(place) if is_route else fold(place), is_route
-        merged.setdefault(name, []).extend(found)
-    for parsed in map(_parse, others):
-        if parsed:
-            merged.setdefault(parsed[0], []).append(parsed[1])
-    return merged
+
+    minutes: list[bytes]
+    seconds: list[bytes]
+    zones: list[bytes]
+    ids: list[bytes]
+    keys: list[bytes]
+    statuses: list[bytes]
+    durations: list[bytes]
 
 
-def _are_usual(rows: list[Row]) -> bool:
-    """Tell whether the parts of all rows are what they should be, so that nothing else was taken for them."""
-    heads, statuses, durations, _ = zip(*rows, strict=True)
-    return (
-        all(map(_TAIL.fullmatch, {head[23:] for head in heads}))
-        and all(map(_STATUS.fullmatch, set(statuses)))
-        and all(map(_DURATION.fullmatch, set(durations)))
-    )
+def take_apart(block: bytes) -> Iterator[Rows]:
+    """Yield the requests whose records are whole lines of a block, but for the first line."""
+    # Splitting makes one list, where finding all would make a tuple for each.
+    rest, *columns = _split(_IN_TEXT, block)
+    if columns[0]:
+        minutes, seconds, zones, ids, calls, statuses, durations = columns
+        yield Rows(minutes, seconds, zones, ids, _without_ids(calls), statuses, durations)
+    if _NAME not in (left := b"".join(rest)):
+        return
+    rest, *columns = _split(_IN_JSON, left)
+    if columns[0]:
+        minutes, seconds, zones, calls, statuses, durations, ids, fields = columns
+        keys = list(map(_key, _without_ids(calls), fields, statuses))
+        yield Rows(minutes, seconds, zones, ids, keys, statuses, durations)
+    others = filter(None, (_parse(line) for line in b"".join(rest).split(b"\n")[1:] if _NAME in line[:100]))
+    if rows := list(zip(*others, strict=True)):
+        yield Rows(*map(list, rows))
 
 
-def _parse(line: bytes) -> tuple[Name, Row] | None:
-    """Return a request whose record is in any known format, or None if it is none."""
-    line = line[:RECORD_BYTES]
-    record = parse(line)
+def _split(pattern: re.Pattern[bytes], block: bytes) -> list[list[bytes]]:
+    """Return what a pattern does not match, and its groups, by column."""
+    pieces, step = pattern.split(block), pattern.groups + 1
+    return [pieces[column::step] for column in range(step)]
+
+
+def _without_ids(calls: list[bytes]) -> list[bytes]:
+    return _ID.sub(b"/#", b"\n".join(calls)).split(b"\n")
+
+
+def _key(call: bytes, fields: bytes, status: bytes) -> bytes:
+    method, _, path = call.partition(b" ")
+    _, has_route, rest = fields.partition(b'"http.route": "')
+    if has_route:
+        return method + b"\n" + rest.partition(b'", "')[0]
+    return method + b" " if status == b"404" else method + b" " + path  # the resolver knew no such path
+
+
+def _parse(line: bytes) -> tuple[bytes, ...] | None:
+    """Return the row of a request whose record is in any known format, or None if it is none."""
+    record = parse(line[:RECORD_BYTES])
     found = _MESSAGE.match(split_context(LOGGER, record.message).message)
     if not (record.logger == LOGGER and record.time and found):
         return None
     method, path, status, duration = found.groups()
-    head = f"{record.time.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.000Z".encode()
+    when = f"{record.time.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{record.time.microsecond // 1000:03}"
     given = record.fields.get("http.route")
-    route = given[:PATH_CHARACTERS] if isinstance(given, str) else ""
-    is_unknown = status == "404" and "http.request.method" in record.fields
-    name = method, route or ("" if is_unknown else fold(path.encode())), bool(route)
-    return name, (head, status.encode(), duration.encode(), line)
+    if isinstance(given, str) and given:
+        key = f"{method}\n{json.dumps(given[:PATH_CHARACTERS])[1:-1]}"
+    elif status == "404" and "http.request.method" in record.fields:
+        key = f"{method} "
+    else:
+        key = f"{method} " + _ID.sub(b"/#", path.encode("ascii", "replace")).decode()
+    row = when[:16], when[16:], "Z", record.request_id, key, status, duration
+    return tuple(part.encode("utf-8", "replace") for part in row)
 
 
 @lru_cache(maxsize=8192)
-def _route(data: bytes) -> str:
-    """Return the route that JSON has as `data`."""
-    return str(json.loads(b'"%s"' % data))[:PATH_CHARACTERS]
+def name_of(key: bytes) -> tuple[str, str, bool]:
+    """Return the method of a key of Rows, the route or the path without ids, and whether it is a route."""
+    method, _, place = key.decode("utf-8", "backslashreplace").partition("\n" if b"\n" in key else " ")
+    return (method, _route(place), True) if b"\n" in key else (method, shorten(place), False)
 
 
-@lru_cache(maxsize=8192)
-def fold(path: bytes) -> str:
-    """Return a path with # in place of each part that has a digit, but for v1 and the like, or is long."""
-    parts = path[:PATH_CHARACTERS].decode("ascii", "replace").split("/")
-    folded = ["#" if _IS_ID.search(part) or len(part) > SEGMENT_CHARACTERS else part for part in parts[:SEGMENTS]]
-    return "/".join(folded + ["..."] * (len(parts) > SEGMENTS))
+def _route(text: str) -> str:
+    """Return the route that JSON has as `text`, without the quotation marks."""
+    try:
+        return str(json.loads(f'"{text}"'))[:PATH_CHARACTERS]
+    except ValueError:
+        return text[:PATH_CHARACTERS]
+
+
+def shorten(path: str) -> str:
+    """Return a path with # in place of each long part, and without what follows SEGMENTS of them."""
+    parts = path[:PATH_CHARACTERS].split("/")
+    short = ["#" if len(part) > SEGMENT_CHARACTERS else part for part in parts[:SEGMENTS]]
+    return "/".join(short + ["..."] * (len(parts) > SEGMENTS))

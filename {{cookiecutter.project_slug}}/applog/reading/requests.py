@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import timedelta
+from itertools import compress
 
 from applog.reading.formats import parse_time
 from applog.reading.log import RotatedLog
 from applog.reading.measures import Durations, Window, index_of_duration
 from applog.reading.pages import Position
 from applog.reading.query import Query
-from applog.reading.record import parse
-from applog.reading.request_lines import Name, Row, take_apart
+from applog.reading.request_lines import Rows, name_of, take_apart
 from applog.reading.scan import BlocksBackwards
 
 ROUTES = 500  # that are kept when there are twice as many; the rarest are then counted together
@@ -22,6 +22,9 @@ PERCENTILES = 50, 95, 99  # of the durations
 SLOW = 1000.0  # ms; a longer duration deserves attention
 MINUTE = timedelta(minutes=1)
 MINUTES = 100_000  # that are remembered
+CELLS = 50_000  # different ones that are counted before they are moved to the groups
+OUTSIDE, PARTLY = -1, -2  # of the window, in place of one of its parts
+LEAST = -10_000  # less than the index of any duration
 
 
 class RequestGroup:
@@ -61,12 +64,17 @@ class RequestGroup:
     @property
     def percentiles(self) -> list[float]:
         """The durations in ms that PERCENTILES of the requests did not exceed."""
-        return [self.durations.quantile(share / 100) for share in PERCENTILES]
+        return [self.percentile(share) for share in PERCENTILES]
+
+    def percentile(self, share: int) -> float:
+        """Return the duration in ms that `share` percent of the requests did not exceed, which is no exact number."""
+        found = self.durations.quantile(share / 100)
+        return min(found, self.slowest or found)
 
     def measure(self, order: str) -> float:
         """Return the number that one of ORDERS goes by."""
         if order[0] == "p":
-            return self.durations.quantile(int(order[1:]) / 100)
+            return self.percentile(int(order[1:]))
         return {"count": float(self.count), "slowest": self.slowest, "errors": float(self.number("5"))}[order]
 
     def update(self, other: "RequestGroup") -> None:
@@ -76,6 +84,25 @@ class RequestGroup:
         self.bars = [one + two for one, two in zip(self.bars, other.bars, strict=True)]
         if other.slowest > self.slowest:
             self.slowest, self.slowest_time, self.slowest_id = other.slowest, other.slowest_time, other.slowest_id
+
+
+class Places(dict[tuple[bytes, bytes], int]):
+    """The part of a window that each minute, and its time zone, is in; or OUTSIDE, or PARTLY."""
+
+    def __init__(self, window: Window) -> None:
+        super().__init__()
+        self.window = window
+
+    def __missing__(self, minute: tuple[bytes, bytes]) -> int:
+        window, when = self.window, parse_time(b"".join(minute).decode("ascii", "replace"))
+        if when is None or not window.begin - MINUTE < when < window.end:
+            place = OUTSIDE
+        elif when < window.begin or when + MINUTE > window.end:
+            place = PARTLY
+        else:
+            place = window.part(when) or 0
+        self[minute] = place
+        return place
 
 
 class Requests:
@@ -93,11 +120,14 @@ class Requests:
 
     def __init__(self, window: Window, position: Position | None = None) -> None:
         self.window, self.position = window, Position(position or {})
-        self.groups: dict[Name, RequestGroup] = {}
+        self.groups: dict[tuple[str, str, bool], RequestGroup] = {}
         self.others = RequestGroup(window.parts)
         self.parts = [RequestGroup(0) for _ in range(window.parts)]
         self.exhausted = False
-        self._minutes: dict[bytes, tuple[int, bool]] = {}
+        # How many requests there are of each part of the window, key, status and index of the duration.
+        self._cells: Counter[tuple[int, bytes, bytes, int]] = Counter()
+        self._longest: dict[bytes, tuple[int, float]] = {}
+        self._places = Places(window)
 
     @property
     def all(self) -> RequestGroup:
@@ -113,7 +143,10 @@ class Requests:
 
     def read(self, logs: Sequence[RotatedLog], seconds: float) -> None:
         """Add the requests before `position`, for so many seconds, and at least one block of the file."""
-        deadline = time.monotonic() + seconds
+        self.exhausted = self._read(logs, time.monotonic() + seconds)
+        self._settle()
+
+    def _read(self, logs: Sequence[RotatedLog], deadline: float) -> bool:
         query = Query(since=self.window.begin, until=self.window.end)
         for log in logs:
             with closing(log.open_files(self.position.get(log.name), query)) as files:
@@ -123,65 +156,69 @@ class Requests:
                             self._add(block)
                             self.position[log.name] = file.cursor(begin)
                             if time.monotonic() > deadline:
-                                return
+                                return False
                     elif time.monotonic() > deadline:  # it is being unpacked
-                        return
-        self.exhausted = True
+                        return False
+        return True
 
     def _add(self, block: bytes) -> None:
-        if len(self._minutes) > MINUTES:
-            self._minutes.clear()
-        for name, rows in take_apart(block).items():
-            if inside := self._inside(rows):
-                if name not in self.groups:
-                    self.groups[name] = RequestGroup(self.window.parts, name[0], name[1], is_route=name[2])
-                self._count(self.groups[name], inside)
+        for rows in take_apart(block):
+            places = list(map(self._places.__getitem__, zip(rows.minutes, rows.zones, strict=True)))
+            self._count(*(rows, places) if min(places) >= 0 else self._inside(rows, places))
+        if len(self._cells) > CELLS:
+            self._settle()
+
+    def _inside(self, rows: Rows, places: list[int]) -> tuple[Rows, list[int]]:
+        """Return the rows within the window, and the part of it that each is in."""
+        for number, place in enumerate(places):
+            if place == PARTLY:
+                when = parse_time(b"".join(column[number] for column in rows[:3]).decode("ascii", "replace"))
+                part = self.window.part(when) if when else None
+                places[number] = OUTSIDE if part is None else part
+        kept = [place >= 0 for place in places]
+        return Rows(*(list(compress(column, kept)) for column in rows)), [place for place in places if place >= 0]
+
+    def _count(self, rows: Rows, places: list[int]) -> None:
+        indexes = list(map(index_of_duration, rows.durations))
+        self._cells.update(zip(places, rows.keys, rows.statuses, indexes, strict=True))
+        for number, (key, index) in enumerate(zip(rows.keys, indexes, strict=True)):
+            if index >= self._longest.get(key, (LEAST, 0.0))[0]:
+                self._keep_slowest(rows, number, index)
+
+    def _keep_slowest(self, rows: Rows, number: int, index: int) -> None:
+        """Keep the request of a row if none of its name took longer."""
+        key, duration = rows.keys[number], float(rows.durations[number])
+        if duration > self._longest.get(key, (LEAST, 0.0))[1]:
+            self._longest[key] = index, duration
+            group = self._group(key)
+            if duration > group.slowest:
+                time, name = b"".join(column[number] for column in rows[:3]), rows.ids[number]
+                group.slowest, group.slowest_time = duration, time.decode("ascii", "replace")
+                group.slowest_id = "" if name == b"-" else name.decode("utf-8", "backslashreplace")
+
+    def _group(self, key: bytes) -> RequestGroup:
+        name = name_of(key)
+        if name not in self.groups:
+            self.groups[name] = RequestGroup(self.window.parts, name[0], name[1], is_route=name[2])
+        return self.groups[name]
+
+    def _settle(self) -> None:
+        """Move what was counted to the groups, of which the most frequent are kept."""
+        for (place, key, status, index), number in self._cells.items():
+            group = self._group(key)
+            group.bars[place] += number
+            for one in group, self.parts[place]:
+                one.statuses[status.decode()] += number
+                one.durations.counts[index] += number
+        self._cells.clear()
+        self._longest.clear()
+        if len(self._places) > MINUTES:
+            self._places.clear()
         if len(self.groups) > 2 * ROUTES:
             kept = heapq.nlargest(ROUTES, self.groups.items(), key=lambda item: item[1].count)
-            for name in self.groups.keys() - {name for name, _ in kept}:
-                self.others.update(self.groups[name])
+            for rare in self.groups.keys() - {name for name, _ in kept}:
+                self.others.update(self.groups[rare])
             self.groups = dict(kept)
-
-    def _inside(self, rows: list[Row]) -> list[Row]:
-        """Return the rows within the window."""
-        minutes = {row[0][:16] + row[0][23:29] for row in rows}
-        for minute in minutes - self._minutes.keys():
-            self._minutes[minute] = self._place(minute)
-        if all(self._minutes[minute][1] for minute in minutes):
-            return rows
-        return [
-            row
-            for row in rows
-            if self._minutes[row[0][:16] + row[0][23:29]][1]
-            or ((when := parse(row[3]).time) and self.window.begin <= when < self.window.end)
-        ]
-
-    def _place(self, minute: bytes) -> tuple[int, bool]:
-        """Return the part of the window that a minute begins in, and whether all of the minute is in the window."""
-        when = parse_time(minute.decode("ascii", "replace"))
-        if when is None or not self.window.begin - MINUTE < when < self.window.end:
-            return 0, False
-        part = self.window.part(max(when, self.window.begin)) or 0
-        return part, self.window.begin <= when and when + MINUTE <= self.window.end
-
-    def _count(self, group: RequestGroup, rows: list[Row]) -> None:
-        heads, statuses, durations, lines = zip(*rows, strict=True)
-        minutes = [head[:16] + head[23:29] for head in heads]  # with the time zone
-        part_of = {minute: self._minutes[minute][0] for minute in set(minutes)}
-        index_of = {duration: index_of_duration(duration) for duration in set(durations)}
-        parts, indexes = [part_of[minute] for minute in minutes], [index_of[duration] for duration in durations]
-        group.durations.update(Counter(indexes))
-        for (part, status), number in Counter(zip(parts, statuses, strict=True)).items():
-            group.bars[part] += number
-            group.statuses[status.decode()] += number
-            self.parts[part].statuses[status.decode()] += number
-        for (part, index), number in Counter(zip(parts, indexes, strict=True)).items():
-            self.parts[part].durations.update({index: number})
-        slowest = max(index_of, key=float)
-        if float(slowest) > group.slowest:
-            record = parse(lines[durations.index(slowest)])
-            group.slowest, group.slowest_id = float(slowest), record.request_id
-            group.slowest_time = record.time.isoformat() if record.time else ""
 
     def ordered(self, order: str) -> list[RequestGroup]:
         """Return the groups in one of ORDERS, the greatest first."""
