@@ -89,7 +89,9 @@ def test_what_is_brought_is_the_template_s_own(started, bake):
     assert "cookiecutter" not in settings
     wanted = tomllib.loads((bake() / "pyproject.toml").read_text(encoding="utf-8"))
     steps = (started / "applog" / "INSTALL.md").read_text(encoding="utf-8")
-    assert all(requirement in steps for requirement in wanted["dependency-groups"]["otlp"])
+    assert all(
+        requirement in steps for group in ("otlp", "sentry") for requirement in wanted["dependency-groups"][group]
+    )
     assert 'default="mine"' in settings
     subprocess.run(["ruff", "check", "--isolated", "--select", "E,F,W", "--line-length", "120", "applog"],
                    cwd=started, check=True)  # fmt: skip

@@ -237,7 +237,8 @@ if IS_WINDOWS and LOG_FILES == "watch":
     raise EnvError(message)
 LOG_QUEUE = env.bool("LOG_QUEUE", default=False)
 LOG_REDACT = [word for word in env.list("LOG_REDACT", default=[], subcast=str.strip) if word]
-for name in filter(lambda name: name.startswith("OTEL_"), dotenv):  # the SDK reads the process's environment only
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+for name in filter(lambda name: name.startswith(("OTEL_", "SENTRY_")), dotenv):  # SDKs read the process's environment
     os.environ[name] = os.environ.get(name) or dotenv[name] or ""
 SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="{{ cookiecutter.project_slug }}")
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0, validate=not_negative)
@@ -302,4 +303,4 @@ LOGGING: dict[str, Any] = {
 }
 for name, level in LOG_LEVELS.items():
     LOGGING["loggers"].setdefault(name, {})["level"] = level
-LOGGING_CONFIG = "applog.setup.configure"  # leaves out files that cannot be written; adds OTEL_..., LOG_QUEUE
+LOGGING_CONFIG = "applog.setup.configure"  # leaves out files that cannot be written; adds what variables ask for
