@@ -1,7 +1,7 @@
 """The project's log.
 
-`applog.bind` adds fields to all records of a request, a task or a block. `applog.outgoing_headers` are headers for calls
-of other services.
+`applog.bind` adds fields to all records of a request, a task or a block. `applog.outgoing_headers` returns headers for
+calls of other services.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -71,7 +71,7 @@ def stamp(record: logging.LogRecord) -> None:
     parts = vars(record)
     # OpenTelemetry is optional: look only if somebody has imported it.
     if "opentelemetry.trace" in sys.modules and "trace_id" not in parts and (active := active_span()):
-        record.trace_id, record.span_id = active.trace_id, active.span_id
+        record.trace_id, record.span_id, record.trace_flags = active[:3]
     given = parts.get("request_id")
     if given is None or not (isinstance(given, str) and REQUEST_ID_PATTERN.fullmatch(given)):
         request = parts.get("request") or current_request.get()
@@ -80,7 +80,7 @@ def stamp(record: logging.LogRecord) -> None:
         else:
             record.request_id = getattr(request, "request_id", NO_REQUEST)
             if (trace := getattr(request, "trace_context", None)) and "trace_id" not in parts:
-                record.trace_id, record.span_id = trace.trace_id, trace.span_id
+                record.trace_id, record.span_id, record.trace_flags = trace[:3]
     if bound := bound_fields():
         parts.setdefault("bound_fields", bound)  # those of when it was made, if it is formatted later
 
@@ -104,10 +104,10 @@ def outgoing_headers() -> dict[str, str]:
     """Return the headers that tell another service of yours which request and which trace a call belongs to.
 
     `httpx.get(url, headers=applog.outgoing_headers())`, and in the same way with requests. In a request that is its
-    X-Request-ID, and the traceparent and tracestate that it came with. In a span of OpenTelemetry's they are the span's.
-    The request's are passed on as they came, with the caller's span as the parent: nothing here records spans, and a
-    parent that nobody has recorded would break the trace in two. That is what
-    https://www.w3.org/TR/trace-context/#mutating-the-traceparent-field has for a service that collects no traces.
+    X-Request-ID, and the traceparent and tracestate that it came with; in a span of OpenTelemetry's these are the
+    span's. The request's are passed on as they came, with the caller's span as the parent: nothing here records spans,
+    and a parent that nobody has recorded would break the trace in two. For a service that collects no traces,
+    https://www.w3.org/TR/trace-context/#mutating-the-traceparent-field has the same.
     """
     request = current_request.get()
     headers = {} if request is None else {"X-Request-ID": str(getattr(request, "request_id", NO_REQUEST))}

@@ -99,7 +99,7 @@ def quiet_paths() -> list[str]:
         # As WhiteNoise finds it: the address may name the host of a cache, and begins with what the site is mounted at.
         path = urlsplit(settings.STATIC_URL or "").path
         static = "/" + path.removeprefix(get_script_prefix()).lstrip("/")
-        return [HEALTH_PAGE, static]
+        return [HEALTH_PAGE] if static == "/" else [HEALTH_PAGE, static]
     if not isinstance(paths, (list, tuple)) or not all(isinstance(path, str) and path[:1] == "/" for path in paths):
         message = f'LOG_QUIET_PATHS must be a list of paths that begin with "/", such as ["/health/"], not {paths!r}.'
         raise ImproperlyConfigured(message)

@@ -50,8 +50,8 @@ _MYSQL = re.compile(
     r"|(?P<value>'(?:[^'\\]|\\[^']|'')*'(?!')|\"(?:[^\"\\]|\\[^\"]|\"\")*\"(?!\")"
     rf"|['\"`][\s\S]*|{_NUMBER})"
 )
-_LISTS = re.compile(r"\(\s*(%s|\?)(?:\s*,\s*(?:%s|\?))+\s*\)")  # of an IN, or of a row
-_ROWS = re.compile(r"(\((?:%s|\?)\))(?:\s*,\s*\((?:%s|\?)\))+")
+_LIST = re.compile(r"\b(IN) ?\( ?(%s|\?)(?: ?, ?(?:%s|\?))+ ?\)", re.IGNORECASE)
+_ROWS = re.compile(r"(\((?:%s|\?|, )*\))(?:, ?\1)+")  # of an INSERT
 
 _is_recording: ContextVar[bool] = ContextVar("_is_recording", default=False)
 
@@ -93,10 +93,11 @@ def _record(connection: BaseDatabaseWrapper, sql: Any, duration: float) -> None:
     extra: dict[str, Any] = {
         "db.query.text": statement,
         "db.system.name": _system(connection),
-        "db.namespace": str(connection.settings_dict.get("NAME") or ""),
         "alias": connection.alias,  # as in the records of django.db.backends
         "duration_ms": round(duration, 1),
     }
+    if name := connection.settings_dict.get("NAME"):
+        extra["db.namespace"] = str(name)
     if request := current_request.get():
         extra["request"] = request
     place = ""
@@ -119,8 +120,8 @@ def _system(connection: BaseDatabaseWrapper) -> str:
 def without_values(sql: str, vendor: str) -> str:
     """Return the beginning of a statement, in one line, with "?" in place of values.
 
-    Values are strings and numbers. Comments are left out, and lists of placeholders have one. In double quotes there
-    are names, but in MySQL and MariaDB values.
+    Values are strings and numbers. Comments are left out; of the placeholders of an IN one is kept, of the rows of an
+    INSERT the first. What stands in double quotes is a name, but in MySQL and MariaDB a value.
 
     Args:
         sql: the statement, with placeholders.
@@ -129,7 +130,7 @@ def without_values(sql: str, vendor: str) -> str:
     """
     pattern = _MYSQL if vendor == "mysql" else _STANDARD
     text = pattern.sub(_without_value, sql[:READ_CHARACTERS])
-    text = _ROWS.sub(r"\1", _LISTS.sub(r"(\1)", " ".join(text.split())))
+    text = _ROWS.sub(r"\1", _LIST.sub(r"\1 (\2)", " ".join(text.split())))
     if len(sql) <= READ_CHARACTERS and len(text) <= STATEMENT_CHARACTERS:
         return text
     return f"{text[:STATEMENT_CHARACTERS]}... ({len(sql):,} characters in all)"
@@ -157,7 +158,7 @@ def asking_frame() -> FrameType | None:
 
 def _frames() -> Iterator[FrameType]:
     """Yield the frames from the present one outwards, those of the awaiting coroutines in between."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  nothing else has them without reading source code
+    frame: FrameType | None = sys._getframe(1)
     while frame:
         yield frame
         if frame.f_code.co_name == "thread_handler" and frame.f_globals.get("__name__") == "asgiref.sync":
