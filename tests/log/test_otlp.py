@@ -237,7 +237,7 @@ connection_created.connect(teach)
 
 def slow(request):
     with connection.cursor() as cursor:
-        cursor.execute("SELECT nap(0.2) WHERE %s <> 's3cr3t'", ["s3cr3t"])
+        cursor.execute("SELECT nap(0.2) WHERE %s = 's3cr3t'", ["s3cr3t"])
     return HttpResponse("ordered")
 
 
@@ -265,7 +265,8 @@ def test_a_request_s_own_trace_and_its_slow_sql_reach_the_collector(project, tes
     assert fetch(f"http://127.0.0.1:{port}/slow/") == (200, "ordered")
 
     def records():
-        return [record for _, record in received(test_agent) if "slow/" in str(record["attributes"].get("url.path"))]
+        found = [record for _, record in received(test_agent) if record["attributes"].get("url.path") == "/slow/"]
+        return sorted(found, key=lambda record: int(record["time_unix_nano"]))  # batches come in any order
 
     wait_for(lambda: len(records()) >= 4)
     traced, end, without, _ = records()
@@ -276,7 +277,7 @@ def test_a_request_s_own_trace_and_its_slow_sql_reach_the_collector(project, tes
         assert not {"trace_id", "span_id", "trace_flags"} & record["attributes"].keys()
     assert not without.get("trace_id")
     assert traced["severity_number"] == "SEVERITY_NUMBER_WARN"
-    assert traced["attributes"]["db.query.text"] == "SELECT nap(?) WHERE %s <> ?"
+    assert traced["attributes"]["db.query.text"] == "SELECT nap(?) WHERE %s = ?"
     assert traced["attributes"]["code.file.path"] == str(urls)
     assert "s3cr3t" not in json.dumps(received(test_agent))
     known = set(re.findall(r"\| attribute `([a-z._-]+)` \|", README.read_text(encoding="utf-8")))

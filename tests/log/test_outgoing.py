@@ -64,7 +64,7 @@ def other_service():
 
 
 @pytest.mark.parametrize("server", ["wsgi", "asgi"])
-def test_a_trace_goes_on_to_the_next_service(bake, tmp_path, other_service, server):
+def test_a_trace_goes_on_to_the_next_service(bake, other_service, server):
     """One line that does not work, and each trace ends in this service."""
     assert len(LINES) == 2
     project = bake()
