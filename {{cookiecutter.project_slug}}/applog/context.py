@@ -63,7 +63,7 @@ def forget_request(**_: object) -> None:
 
 
 def stamp(record: logging.LogRecord) -> None:
-    """Set `request_id` on a record that has no valid one, its bound fields, and the ids of the trace that is active.
+    """Set `request_id` on a record that has no valid one, its bound fields, and the ids of its trace.
 
     The formatters call this. A handler that hands records to another thread before they are formatted must call it,
     too.

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -102,7 +103,7 @@ def _record(connection: BaseDatabaseWrapper, sql: Any, duration: float) -> None:
         extra["request"] = request
     place = ""
     if frame := asking_frame():
-        file, line, function = frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname
+        file, line, function = _file_of(frame), frame.f_lineno, frame.f_code.co_qualname
         extra |= {"code.file.path": file, "code.line.number": line}
         extra["code.function.name"] = f"{frame.f_globals.get('__name__', '')}.{function}"
         shown = file.replace("\\", "/").removeprefix(project_folder().replace("\\", "/").rstrip("/") + "/")
@@ -151,9 +152,15 @@ def asking_frame() -> FrameType | None:
     project, own = project_folder(), __name__.partition(".")[0]
     for frame in _frames():
         module = str(frame.f_globals.get("__name__", ""))
-        if module.partition(".")[0] != own and is_own(frame.f_code.co_filename, project):
+        if module.partition(".")[0] != own and is_own(_file_of(frame), project):
             return frame
     return None
+
+
+def _file_of(frame: FrameType) -> str:
+    """Return the path of a frame's file without links, as BASE_DIR is, or a name such as <string>."""
+    path = Path(frame.f_code.co_filename)
+    return str(path.resolve()) if path.is_absolute() else str(path)
 
 
 def _frames() -> Iterator[FrameType]:

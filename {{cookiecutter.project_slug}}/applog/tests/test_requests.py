@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -260,6 +261,29 @@ def test_nothing_watches_the_queries_where_that_is_off(served: Served) -> None:
         "shop.logger.info('%s %s', shop.connection.execute_wrappers, 'applog.queries' in sys.modules)"
     )
     assert [record["message"] for record in served(code)] == ["[] False"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_slow_sql_is_found_behind_a_link(served: Served, project: Path, tmp_path: Path) -> None:
+    """Many a site is deployed into a folder for each release, and a link says which one is served."""
+    (project / "orders").mkdir()
+    (project / "orders" / "linked.py").write_text(
+        "import shop\n\n\ndef ask():\n    list(shop.users())\n", encoding="utf-8"
+    )
+    (tmp_path / "current").symlink_to(project / "orders")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path / 'current')!r}); import linked; shop.prepare(); linked.ask()"
+    [record] = queries(served(code, LOG_SLOW_QUERY_MS="150"))
+    assert record["code.file.path"] == str(project / "orders" / "linked.py")
+    assert "from orders/linked.py:5 ask: " in record["message"]
+
+
+def test_a_handler_that_writes_into_a_slow_database_ends(served: Served) -> None:
+    """Its own SQL would be recorded, by more SQL, until the stack is full."""
+    code = (
+        "class Rows(shop.logging.Handler):\n    def emit(self, record): shop.query()\n"
+        "shop.logging.getLogger('applog.queries').addHandler(Rows())\nshop.query()"
+    )
+    assert len(queries(served(code, LOG_SLOW_QUERY_MS="150"))) == 1
 
 
 def test_slow_sql_of_nobody_s_is_recorded_too(served: Served) -> None:
