@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import subprocess
 import time
 from collections import Counter
@@ -10,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from conftest import run
+from conftest import ROOT, run
 from servers import InBackground, fetch, free_port, is_open, wait_for
 
 PROCESS = Path(__file__).parents[1] / "support" / "otlp_process.py"
@@ -217,6 +218,70 @@ def test_a_record_says_which_request_it_belongs_to(project, test_agent, start):
     assert attributes["exception.type"] == "ValueError"
     assert attributes["exception.message"] == "out of stock"
     assert attributes["exception.stacktrace"].startswith("Traceback (most recent call last):")
+
+
+TRACED = """
+import time
+
+from django.db import connection
+from django.db.backends.signals import connection_created
+from django.http import HttpResponse
+
+
+def teach(connection, **_):
+    connection.connection.create_function("nap", 1, lambda seconds: time.sleep(seconds))
+
+
+connection_created.connect(teach)
+
+
+def slow(request):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nap(0.2) WHERE %s = 's3cr3t'", ["s3cr3t"])
+    return HttpResponse("ordered")
+
+
+urlpatterns.append(path("slow/", slow))
+"""
+README = ROOT / "{{cookiecutter.project_slug}}" / "applog" / "README.md"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="gunicorn does not run on Windows")
+def test_a_request_s_own_trace_and_its_slow_sql_reach_the_collector(project, test_agent, start):
+    """A collector that puts records beside their trace needs the ids where its protocol has them, not as attributes."""
+    folder, python = project
+    urls = folder / "config" / "urls.py"
+    urls.write_text(urls.read_text(encoding="utf-8") + TRACED, encoding="utf-8")
+    port = free_port()
+    variables = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": test_agent,
+        "OTEL_BLRP_SCHEDULE_DELAY": "100",
+        "LOG_SLOW_QUERY_MS": "150",
+    }
+    command = [python, "-m", "gunicorn", "config.wsgi", "--chdir", folder, f"--bind=127.0.0.1:{port}"]
+    start(command, port, **variables)
+    trace, span = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    assert fetch(f"http://127.0.0.1:{port}/slow/", traceparent=f"00-{trace}-{span}-01") == (200, "ordered")
+    assert fetch(f"http://127.0.0.1:{port}/slow/") == (200, "ordered")
+
+    def records():
+        found = [record for _, record in received(test_agent) if record["attributes"].get("url.path") == "/slow/"]
+        return sorted(found, key=lambda record: int(record["time_unix_nano"]))  # batches come in any order
+
+    wait_for(lambda: len(records()) >= 4)
+    traced, end, without, _ = records()
+    for record in (traced, end):
+        assert base64.b64decode(record["trace_id"]).hex() == trace
+        assert base64.b64decode(record["span_id"]).hex() == span
+        assert record["flags"] & 1
+        assert not {"trace_id", "span_id", "trace_flags"} & record["attributes"].keys()
+    assert not without.get("trace_id")
+    assert traced["severity_number"] == "SEVERITY_NUMBER_WARN"
+    assert traced["attributes"]["db.query.text"] == "SELECT nap(?) WHERE %s = ?"
+    assert traced["attributes"]["code.file.path"] == str(urls)
+    assert "s3cr3t" not in json.dumps(received(test_agent))
+    known = set(re.findall(r"\| attribute `([a-z._-]+)` \|", README.read_text(encoding="utf-8")))
+    assert {name for record in records() for name in record["attributes"]} <= known
 
 
 IN_A_SPAN = """

@@ -1,6 +1,7 @@
 """The log alone, brought into a Django project that exists already."""
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -76,6 +77,44 @@ assert Client().get("/nowhere").headers["X-Request-ID"]
     assert text["django"].count("hello") == text["django"].count("beware") == text["security"].count("beware") == 1
     assert text["django"].count("Not Found: /nowhere") == 1
     assert "hello" not in text["security"]
+
+
+SLOW = """
+import logging, time
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+settings.ALLOWED_HOSTS = ["testserver"]
+trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+Client().get("/health/", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+Client().get("/static/none")
+Client().get("/nowhere")
+with connection.cursor() as cursor:
+    connection.connection.create_function("nap", 1, time.sleep)
+    cursor.execute("SELECT nap(0.2)")
+"""
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_is_slow_quiet_and_traced_is_in_a_project_s_own_log_too(started, python, kept):
+    """The log alone is the whole log; settings of an older version, which lack its names, must go on working."""
+    added = lines_to_add(bring(started))
+    with (started / "shop" / "settings.py").open("a", encoding="utf-8") as file:
+        file.write(f"\n{added}\n" + ("" if kept else "del LOG_QUIET_PATHS, LOG_SLOW_QUERY_MS, LOG_SLOW_REQUEST_MS\n"))
+    env = {"LOG_LEVEL": "DEBUG", "LOG_FORMAT": "json", "LOG_SLOW_QUERY_MS": "150"}
+    run(python, "-W", "error", "manage.py", "check", cwd=started, env=env)
+    run(python, "manage.py", "shell", "-c", SLOW, cwd=started, env=env)
+    records = [json.loads(line) for line in (started / "logs" / "django.log").read_text("utf-8").splitlines()]
+    ends = {record["url.path"]: record for record in records if record["logger"] == "applog.request"}
+    assert {path: record["level"] for path, record in ends.items()} == {
+        "/health/": "DEBUG",
+        "/static/none": "DEBUG",
+        "/nowhere": "INFO",
+    }
+    assert ends["/health/"]["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
+    assert "trace_id" not in ends["/nowhere"]
+    slow = [record["db.query.text"] for record in records if record["logger"] == "applog.queries"]
+    assert ("SELECT nap(?)" in slow) is kept
 
 
 def test_what_is_brought_is_the_template_s_own(started, bake):

@@ -119,6 +119,10 @@ def refusal(cookies_session, environment):
         ("LOG_TOTAL_BYTES", "0"),
         ("LOG_COMPRESS", "perhaps"),
         ("LOG_QUEUE", "perhaps"),
+        ("LOG_QUIET_PATHS", "health/"),
+        ("LOG_QUIET_PATHS", "/health/, static/"),
+        ("LOG_SLOW_QUERY_MS", "-1"),
+        ("LOG_SLOW_REQUEST_MS", "1 s"),
         ("SECRET_KEY", None),
         ("SECRET_KEY", ""),
         ("SECRET_KEY", "k" * 49),
@@ -159,8 +163,8 @@ print(json.dumps({name: repr(value) for name, value in vars(settings).items() if
 DJANGO = "from django.conf import global_settings; print(*filter(str.isupper, dir(global_settings)))"
 OWN = {
     "BASE_DIR", "CONTENT_SECURITY_POLICY", "IS_WINDOWS", "LEVELS", "LOGS_DIR", "LOG_FILES", "LOG_FORMAT",
-    "LOG_LEVEL", "LOG_LEVELS", "LOG_QUEUE", "LOG_REDACT", "PERMISSIONS_POLICY", "ROOT_URLCONF",
-    "SERVICE_NAME", "TRUSTED_PROXY_COUNT",
+    "LOG_LEVEL", "LOG_LEVELS", "LOG_QUEUE", "LOG_QUIET_PATHS", "LOG_REDACT", "LOG_SLOW_QUERY_MS", "LOG_SLOW_REQUEST_MS",
+    "PERMISSIONS_POLICY", "ROOT_URLCONF", "SERVICE_NAME", "TRUSTED_PROXY_COUNT",
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import logging
 
 from django.apps import AppConfig, apps
+from django.conf import settings
 from django.core.checks import register
 from django.core.signals import request_finished, request_started
 from django.utils.translation import gettext_lazy as _
@@ -26,6 +27,7 @@ class ApplogConfig(AppConfig):
             checks.check_log_files,
             checks.check_handlers,
             checks.check_levels,
+            checks.check_quiet_paths,
             checks.check_proxy,
             checks.check_security_log,
         ):
@@ -42,5 +44,9 @@ class ApplogConfig(AppConfig):
             from applog.security import locked_out  # noqa: PLC0415
 
             user_locked_out.connect(locked_out)
+        if getattr(settings, "LOG_SLOW_QUERY_MS", 0):
+            from applog.queries import watch  # noqa: PLC0415  nothing of it where it is off
+
+            watch()
         request_started.connect(forget_request)
         request_finished.connect(forget_request)

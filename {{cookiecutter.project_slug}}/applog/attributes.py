@@ -18,10 +18,10 @@ OF_REQUESTS = frozenset({"applog.", "django."})  # beginnings of the names of lo
 # What a record has that was not given as `extra`.
 NOT_EXTRA = frozenset(vars(logging.makeLogRecord({}))) | {
     "asctime", "bound_fields", "is_counted", "message", "on_console", "request", "request_id", "safe_traceback",
-    "server_time", "span_id", "taskName", "trace_id",
+    "server_time", "span_id", "taskName", "trace_flags", "trace_id",
 }  # fmt: skip
 # Names that only the log itself gives, so that nobody can imitate them by what is logged.
-_OWN_NAMES = frozenset({"event", "code.stacktrace", "trace_id", "span_id", "request_id"})
+_OWN_NAMES = frozenset({"event", "code.stacktrace", "trace_flags", "trace_id", "span_id", "request_id"})
 _OWN_NAMESPACES = ("client.", "exception.", "http.", "process.", "service.", "url.", "user.")
 
 

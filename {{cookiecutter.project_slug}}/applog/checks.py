@@ -11,10 +11,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Warning  # noqa: A004  Django's name for it
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  Django's name for it
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from applog.conf import chain_of, root_logger, used_handlers, with_targets
+from applog.middleware import quiet_paths
 from applog.rotation.process_lock import find_lock_problem
 from applog.rotation.shared_handler import SharedFileHandler
 from applog.security import LOGGERS
@@ -71,6 +73,15 @@ def check_levels(**_: Any) -> list[CheckMessage]:
             id="applog.W005",
         ),
     ]
+
+
+def check_quiet_paths(**_: Any) -> list[CheckMessage]:
+    """Refuse (applog.E001) a LOG_QUIET_PATHS that the middleware refuses, before a server does."""
+    try:
+        quiet_paths()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="applog.E001")]
+    return []
 
 
 def check_proxy(**_: Any) -> list[CheckMessage]:

@@ -4,8 +4,9 @@ import ipaddress
 import logging
 import re
 import sys
+from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -18,9 +19,41 @@ NO_REQUEST = "-"
 # As proxies write it: 192.0.2.7, 192.0.2.7:1234, 2001:db8::1, [2001:db8::1]:443.
 ADDRESS = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::\d{1,5})?|([0-9.]+)(?::\d{1,5})?|([0-9A-Fa-f:.]+)")
 REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+# Version, trace-id, parent-id and flags; versions to come may have more.
+_TRACEPARENT = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_TRACESTATE = re.compile(r"[\t -~]{1,512}")
+_SAMPLED = 1
 
 # Set until the response is closed, as Django logs the statuses 403, 404 and 500 after the middleware has returned.
 current_request: ContextVar[HttpRequest | None] = ContextVar("current_request", default=None)
+
+
+class TraceContext(NamedTuple):
+    """A trace that a request belongs to, as its caller says."""
+
+    trace_id: str  # 32 hexadecimal digits
+    span_id: str  # 16, of the caller's span
+    flags: str  # two; the last bit says that the caller records the trace
+    state: str = ""  # the header tracestate
+
+    @property
+    def traceparent(self) -> str:
+        """The header, of version 00."""
+        return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
+
+
+def parse_trace(meta: Mapping[str, Any]) -> TraceContext | None:
+    """Return the trace of a request with these variables (request.META), None if its header is missing or not valid.
+
+    The rules are those of https://www.w3.org/TR/trace-context/: ids of zeros, capitals and the version ff are refused,
+    anything behind the flags, too, but in a later version, of whose flags only the first one is known.
+    """
+    found = _TRACEPARENT.fullmatch(meta.get("HTTP_TRACEPARENT", "").strip(" \t"))
+    if not found or (found[1] == "00" and found[5]):
+        return None
+    flags = found[4] if found[1] == "00" else f"{int(found[4], 16) & _SAMPLED:02x}"
+    state = meta.get("HTTP_TRACESTATE", "")
+    return TraceContext(found[2], found[3], flags, state if _TRACESTATE.fullmatch(state) else "")
 
 
 def forget_request(**_: object) -> None:
@@ -30,22 +63,59 @@ def forget_request(**_: object) -> None:
 
 
 def stamp(record: logging.LogRecord) -> None:
-    """Set `request_id` on a record that has no valid one, its bound fields, and the ids of the trace that is active.
+    """Set `request_id` on a record that has no valid one, its bound fields, and the ids of its trace.
 
     The formatters call this. A handler that hands records to another thread before they are formatted must call it,
     too.
     """
-    given = getattr(record, "request_id", None)
-    if given is None or not (isinstance(given, str) and REQUEST_ID_PATTERN.fullmatch(given)):
-        request = getattr(record, "request", None) or current_request.get()
-        record.request_id = getattr(request, "request_id", NO_REQUEST)
-    if bound := bound_fields():
-        vars(record).setdefault("bound_fields", bound)  # those of when it was made, if it is formatted later
+    parts = vars(record)
     # OpenTelemetry is optional: look only if somebody has imported it.
-    if (trace := sys.modules.get("opentelemetry.trace")) and not hasattr(record, "trace_id"):
-        span = trace.get_current_span().get_span_context()
-        if span.is_valid:
-            record.trace_id, record.span_id = f"{span.trace_id:032x}", f"{span.span_id:016x}"
+    if "opentelemetry.trace" in sys.modules and "trace_id" not in parts and (active := active_span()):
+        record.trace_id, record.span_id, record.trace_flags = active[:3]
+    given = parts.get("request_id")
+    if given is None or not (isinstance(given, str) and REQUEST_ID_PATTERN.fullmatch(given)):
+        request = parts.get("request") or current_request.get()
+        if request is None:
+            record.request_id = NO_REQUEST
+        else:
+            record.request_id = getattr(request, "request_id", NO_REQUEST)
+            if (trace := getattr(request, "trace_context", None)) and "trace_id" not in parts:
+                record.trace_id, record.span_id, record.trace_flags = trace[:3]
+    if bound := bound_fields():
+        parts.setdefault("bound_fields", bound)  # those of when it was made, if it is formatted later
+
+
+def active_span() -> TraceContext | None:
+    """Return the current span of OpenTelemetry's SDK, None without one."""
+    trace = sys.modules.get("opentelemetry.trace")
+    span = trace.get_current_span().get_span_context() if trace else None
+    if not (span and span.is_valid):
+        return None
+    state = getattr(span, "trace_state", None)
+    return TraceContext(
+        f"{span.trace_id:032x}",
+        f"{span.span_id:016x}",
+        f"{getattr(span, 'trace_flags', 0):02x}",
+        state.to_header() if state else "",
+    )
+
+
+def outgoing_headers() -> dict[str, str]:
+    """Return the headers that tell another service of yours which request and which trace a call belongs to.
+
+    `httpx.get(url, headers=applog.outgoing_headers())`, and in the same way with requests. In a request that is its
+    X-Request-ID, and the traceparent and tracestate that it came with; in a span of OpenTelemetry's these are the
+    span's. The request's are passed on as they came, with the caller's span as the parent: nothing here records spans,
+    and a parent that nobody has recorded would break the trace in two. For a service that collects no traces,
+    https://www.w3.org/TR/trace-context/#mutating-the-traceparent-field has the same.
+    """
+    request = current_request.get()
+    headers = {} if request is None else {"X-Request-ID": str(getattr(request, "request_id", NO_REQUEST))}
+    if trace := active_span() or getattr(request, "trace_context", None):
+        headers["traceparent"] = trace.traceparent
+        if trace.state:
+            headers["tracestate"] = trace.state
+    return headers
 
 
 def client_address(request: HttpRequest) -> str:

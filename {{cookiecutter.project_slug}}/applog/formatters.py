@@ -33,7 +33,8 @@ _QUERY = re.compile(r"(://[^\s?]+)\?\S+")
 NAME = re.compile(r"\{([a-z_]+)", re.IGNORECASE)
 
 # What every JSON record has first, and what is kept of one that is too long.
-FIRST = frozenset({"timestamp", "level", "logger", "message", "service.name", "process.pid", "trace_id", "span_id"})
+OF_TRACE = ("trace_id", "span_id", "trace_flags")
+FIRST = frozenset({"timestamp", "level", "logger", "message", "service.name", "process.pid", *OF_TRACE})
 _KEPT = frozenset({"duration_ms", "event", "status_code"})
 
 
@@ -179,7 +180,7 @@ class JsonFormatter(logging.Formatter):
             f'{_quote(message)}, "request_id": {_quote(parts["request_id"])}, {self._process[1]}'
         )
         if "trace_id" in parts:
-            trace = {name: plain(parts[name]) for name in ("trace_id", "span_id") if name in parts}
+            trace = {name: plain(parts[name]) for name in OF_TRACE if name in parts}
             line += f", {_write_json(trace)[1:-1]}"
         if more := attributes(record):
             more = {f"extra.{key}" if key in FIRST else key: value for key, value in more.items()}

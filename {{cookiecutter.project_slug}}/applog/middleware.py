@@ -10,17 +10,21 @@ from urllib.parse import parse_qs, urlsplit
 
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.http import FileResponse, HttpRequest, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_script_prefix, reverse
 from django.utils.decorators import sync_and_async_middleware
 from django.utils.encoding import escape_uri_path
 
 from applog import security
-from applog.context import REQUEST_ID_PATTERN, current_request
+from applog.context import REQUEST_ID_PATTERN, current_request, parse_trace
 
 logger = logging.getLogger("applog.request")
+
+HEALTH_PAGE = "/health/"
+FAILED = 500  # statuses from here on
 
 
 @sync_and_async_middleware
@@ -30,9 +34,13 @@ def request_log(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpReq
     With TRUSTED_PROXY_COUNT the id is the request's X-Request-ID, if that has 1 to 128 letters, digits, dots, hyphens
     and underscores, the first of which is a letter or digit. Without a proxy it comes from the client, who may choose
     one that is in use; then it is logged beside the request's own id. Views read the id as `request.request_id`. They
-    may set `request.log_level`, the level (int) of the record of the request's end, which is INFO by default; NOTSET
-    means no record.
+    may set `request.log_level`, the level (int) of the record of the request's end; NOTSET means no record. Otherwise
+    it is DEBUG below LOG_QUIET_PATHS, and else INFO. It is INFO at least if the status is 5xx or there is none, and
+    WARNING at least if the request took more than LOG_SLOW_REQUEST_MS.
+
+    Raises ImproperlyConfigured if LOG_QUIET_PATHS is not a list of paths.
     """
+    levels = Levels()
     if iscoroutinefunction(get_response):
 
         async def serve_async(request: HttpRequest) -> HttpResponseBase:
@@ -41,7 +49,7 @@ def request_log(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpReq
             try:
                 response = await get_response(request)
             finally:
-                _end(request, response, begin)
+                _end(request, response, begin, levels)
             return response
 
         return serve_async
@@ -52,10 +60,50 @@ def request_log(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpReq
         try:
             response = get_response(request)
         finally:
-            _end(request, response, begin)
+            _end(request, response, begin, levels)
         return response
 
     return serve
+
+
+class Levels:
+    """The levels of the records of requests' ends, as the settings have them when the server starts."""
+
+    def __init__(self) -> None:
+        paths = quiet_paths()
+        self._folders = tuple(path for path in paths if path.endswith("/") and path != "/")
+        self._pages = frozenset(paths)
+        self._slow_ms = getattr(settings, "LOG_SLOW_REQUEST_MS", 0)
+
+    def level_of(self, request: HttpRequest, status: int | None, duration: float) -> int:
+        """Return the level of a request that took `duration` ms and has a status, None if it was given up."""
+        level: int | None = getattr(request, "log_level", None)
+        if level is None:
+            path = request.path_info
+            level = logging.DEBUG if path in self._pages or path.startswith(self._folders) else logging.INFO
+        if level == logging.NOTSET:
+            return level
+        if self._slow_ms and duration > self._slow_ms:
+            return max(level, logging.WARNING)
+        return max(level, logging.INFO) if status is None or status >= FAILED else level
+
+
+def quiet_paths() -> list[str]:
+    """Return the paths, below the site's root, of which nobody wants to read: LOG_QUIET_PATHS.
+
+    One that ends in "/" stands for all below it, but for "/" itself. None stands for the health page and STATIC_URL.
+    Raises ImproperlyConfigured for anything but a list of paths.
+    """
+    paths = getattr(settings, "LOG_QUIET_PATHS", None)
+    if paths is None:
+        # As WhiteNoise finds it: the address may name the host of a cache, and begins with what the site is mounted at.
+        path = urlsplit(settings.STATIC_URL or "").path
+        static = "/" + path.removeprefix(get_script_prefix()).lstrip("/")
+        return [HEALTH_PAGE] if static == "/" else [HEALTH_PAGE, static]
+    if not isinstance(paths, (list, tuple)) or not all(isinstance(path, str) and path[:1] == "/" for path in paths):
+        message = f'LOG_QUIET_PATHS must be a list of paths that begin with "/", such as ["/health/"], not {paths!r}.'
+        raise ImproperlyConfigured(message)
+    return list(paths)
 
 
 def _begin(request: HttpRequest) -> float:
@@ -64,11 +112,13 @@ def _begin(request: HttpRequest) -> float:
     is_trusted = settings.TRUSTED_PROXY_COUNT > 0
     request.request_id = (is_trusted and given) or uuid.uuid4().hex  # type: ignore[attr-defined]
     request.client_request_id = "" if is_trusted else given  # type: ignore[attr-defined]
+    if "HTTP_TRACEPARENT" in request.META:
+        request.trace_context = parse_trace(request.META)  # type: ignore[attr-defined]
     current_request.set(request)
     return time.perf_counter()
 
 
-def _end(request: HttpRequest, response: HttpResponseBase | None, begin: float) -> None:
+def _end(request: HttpRequest, response: HttpResponseBase | None, begin: float, levels: Levels) -> None:
     """Log the end of a request. One without a response was given up, for example because the client has gone."""
     duration = round((time.perf_counter() - begin) * 1000, 1)
     extra: dict[str, Any] = {"request": request, "duration_ms": duration}
@@ -81,7 +131,7 @@ def _end(request: HttpRequest, response: HttpResponseBase | None, begin: float) 
         if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
             _watch(request, response)
     status, path = extra.get("status_code", "given up"), escape_uri_path(request.path)
-    level = getattr(request, "log_level", logging.INFO)
+    level = levels.level_of(request, extra.get("status_code"), duration)
     given = request.client_request_id  # type: ignore[attr-defined]
     more = f", X-Request-ID {given}" if given else ""
     logger.log(level, "%s %s %s in %s ms%s", request.method, path, status, duration, more, extra=extra)

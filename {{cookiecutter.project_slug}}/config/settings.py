@@ -242,6 +242,10 @@ for name in filter(lambda name: name.startswith(("OTEL_", "SENTRY_")), dotenv): 
     os.environ[name] = os.environ.get(name) or dotenv[name] or ""
 SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="{{ cookiecutter.project_slug }}")
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0, validate=not_negative)
+paths = env.str("LOG_QUIET_PATHS", "", validate=validate.Regexp(r"( */[^,]*(,|$))*$", error="must be like /ping,/up/"))
+LOG_QUIET_PATHS = [path.strip() for path in paths.split(",") if path.strip()] or None  # None: /health/ and STATIC_URL
+LOG_SLOW_REQUEST_MS = env.int("LOG_SLOW_REQUEST_MS", default=0, validate=not_negative)  # 0: off
+LOG_SLOW_QUERY_MS = env.int("LOG_SLOW_QUERY_MS", default=0, validate=not_negative)
 
 limits = {
     "maxBytes": env.int("LOG_MAX_BYTES", default=(10 if IS_WINDOWS else 256) * 1024**2, validate=at_least_1),

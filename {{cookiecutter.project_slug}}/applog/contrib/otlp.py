@@ -28,6 +28,7 @@ try:
     from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExportResult
     from opentelemetry.sdk.resources import Resource
+    from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, get_current_span, set_span_in_context
 except ImportError as error:
     message = 'OpenTelemetry, which "OTEL_" variables ask for, is not installed; run "uv sync --group otlp"'
     raise EnvError(message) from error
@@ -99,6 +100,23 @@ class Exporter(OTLPLogExporter):
             self._warned, self._lost = False, 0
 
 
+def context_of(record: logging.LogRecord) -> Any:
+    """Return a context of OpenTelemetry's with the trace that the record's request came with, None without one.
+
+    In a span of the SDK's own the record is that one's.
+    """
+    parts = vars(record)
+    if "trace_id" not in parts or get_current_span().get_span_context().is_valid:
+        return None
+    try:  # the ids may have come as `extra`
+        trace_id, span_id, flags = (int(parts.get(name, "0"), 16) for name in ("trace_id", "span_id", "trace_flags"))
+    except (TypeError, ValueError):
+        return None
+    return set_span_in_context(
+        NonRecordingSpan(SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags)))
+    )
+
+
 class OTLPHandler(logging.Handler):
     """Hands records to OpenTelemetry's SDK, with the attributes of the request, the exception and the active trace."""
 
@@ -121,6 +139,7 @@ class OTLPHandler(logging.Handler):
                 with quiet():
                     self._provider.get_logger(record.name).emit(
                         timestamp=int(record.created * 1e9),
+                        context=context_of(record),
                         # DEBUG 5, INFO 9, WARN 13, ERROR 17, FATAL 21 in the data model
                         severity_number=SeverityNumber(min(record.levelno // 10, 5) * 4 + 1),
                         severity_text=record.levelname,

@@ -29,7 +29,8 @@ def manage(project: Path) -> Manage:
 
     def run(*arguments: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
         variables = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("LOG_")},
+            # Neither the developer's settings of the log nor their collector are the tests'.
+            **{name: value for name, value in os.environ.items() if not name.startswith(("LOG_", "OTEL_"))},
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "PYTHONDEVMODE": "1",
             "PYTHONUTF8": "1",
