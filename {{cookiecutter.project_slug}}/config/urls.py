@@ -1,13 +1,24 @@
 """URLs of the project: each app has its own, https://docs.djangoproject.com/en/stable/topics/http/urls/."""
 
+# % if cookiecutter.accounts == "allauth"
+from allauth.account.decorators import secure_admin_login
+# % endif
 from django.conf import settings
 from django.conf.urls.static import static
 from django.contrib import admin
 from django.urls import include, path
 
+# % if cookiecutter.accounts == "allauth"
+# Who opens the admin signs in on the site's own page, with the second factor, and by the same limits.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+# % endif
 urlpatterns = [
     path("", include("pages.urls")),
     path("admin/", admin.site.urls),
+    # % if cookiecutter.accounts == "allauth"
+    path("accounts/", include("allauth.urls")),
+    # % endif
     # Uploaded files while DEBUG is on; in production the web server serves them.
     *static(settings.MEDIA_URL, document_root=settings.MEDIA_ROOT),
 ]
@@ -15,4 +26,7 @@ urlpatterns = [
 handler400 = "pages.errors.bad_request"
 handler403 = "pages.errors.permission_denied"
 handler404 = "pages.errors.page_not_found"
+# % if cookiecutter.accounts == "allauth"
+handler429 = "pages.errors.too_many_requests"
+# % endif
 handler500 = "pages.errors.server_error"
