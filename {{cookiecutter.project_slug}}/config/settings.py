@@ -159,7 +159,7 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_PASSKEY_LOGIN_ENABLED = True
-MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG  # http://localhost:8000/
+MFA_TOTP_TOLERANCE = 1  # the code before, and after, of clocks that differ
 MFA_FORMS = {
     "authenticate": "users.forms.CodeForm",
     "authenticate_webauthn": "users.forms.KeyForm",
