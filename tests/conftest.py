@@ -26,6 +26,10 @@ ROOT = Path(__file__).resolve().parent.parent
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 CHOICES = {key: value for key, value in QUESTIONS.items() if isinstance(value, list) and not key.startswith("_")}
 COMBINATIONS = [dict(zip(CHOICES, values, strict=True)) for values in itertools.product(*CHOICES.values())]
+# Nothing else depends on the licence: with each combination of the others, one after the other.
+LICENCES = itertools.cycle(CHOICES["project_license"])
+OTHERS = itertools.product(*(values for key, values in CHOICES.items() if key != "project_license"))
+RENDERED = [dict(zip(CHOICES, (*values, next(LICENCES)), strict=True)) for values in OTHERS]
 OLDEST_PYTHON = {"5.2": (3, 11), "6.1": (3, 12)}
 PARSERS = {".toml": tomllib.loads, ".yaml": yaml.safe_load, ".yml": yaml.safe_load, ".py": ast.parse}
 WINDOWS_PYTHON = os.environ.get("WINDOWS_PYTHON") or (sys.executable if os.name == "nt" else None)

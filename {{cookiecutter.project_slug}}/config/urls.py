@@ -1,18 +1,10 @@
 """URLs of the project: each app has its own, https://docs.djangoproject.com/en/stable/topics/http/urls/."""
 
-# % if cookiecutter.accounts == "allauth"
-from allauth.account.decorators import secure_admin_login
-# % endif
 from django.conf import settings
 from django.conf.urls.static import static
 from django.contrib import admin
 from django.urls import include, path
 
-# % if cookiecutter.accounts == "allauth"
-# Who opens the admin signs in on the site's own page, with the second factor, and by the same limits.
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
-
-# % endif
 urlpatterns = [
     path("", include("pages.urls")),
     path("admin/", admin.site.urls),

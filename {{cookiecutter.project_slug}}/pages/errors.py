@@ -1,8 +1,5 @@
 """The error pages, https://docs.djangoproject.com/en/stable/topics/http/views/#customizing-error-views."""
 
-# % if cookiecutter.accounts == "admin"
-from axes.helpers import get_cool_off
-# % endif
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
@@ -37,6 +34,8 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
 # % else
 def locked_out(request: HttpRequest, response: HttpResponse | None, credentials: dict[str, str] | None) -> HttpResponse:
     """Answer 429: too many sign-ins have failed."""
+    from axes.helpers import get_cool_off  # noqa: PLC0415  a project may do without it
+
     cool_off = get_cool_off(request)
     seconds = int(cool_off.total_seconds()) if cool_off else 0
     explanation = f"Too many sign-ins with this name have failed. Try again in {seconds // 60} minutes."
