@@ -65,8 +65,8 @@ REQUIREMENTS = {
     "opentelemetry_exporter_http_transport", "opentelemetry_exporter_otlp_common",
     "opentelemetry_exporter_otlp_proto_common", "opentelemetry_exporter_otlp_proto_http", "opentelemetry_proto",
     "opentelemetry_sdk", "opentelemetry_semantic_conventions", "packaging", "pathspec", "pluggy", "priority",
-    "protobuf", "psycopg", "psycopg_binary", "pycparser", "pygments", "pytest", "pytest_django", "python_dotenv", "qrcode",
-    "regex", "requests", "ruff", "sqlparse", "types_pyyaml", "types_regex",
+    "protobuf", "psycopg", "psycopg_binary", "pycparser", "pygments", "pytest", "pytest_django", "python_dotenv",
+    "qrcode", "regex", "requests", "ruff", "sqlparse", "types_pyyaml", "types_regex",
     "typing_extensions", "tzdata", "urllib3", "whitenoise", "wsproto",
 }  # fmt: skip
 # sys.stdlib_module_names leaves the package of Python's own tests out.

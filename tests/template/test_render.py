@@ -270,7 +270,7 @@ def test_the_unrendered_project_is_python(tmp_path, bake):
     shutil.copytree(template, copy)
     # Its own rules are Jinja's to render; they name folders, and so have to lie beside them.
     shutil.copy(bake() / "pyproject.toml", copy)
-    ruff("check",, copy)
+    ruff("check", copy)
     ruff("format", "--check", copy)
 
 
