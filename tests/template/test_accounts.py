@@ -21,12 +21,13 @@ EVENT = re.compile(r" applog\.security \[\S+\] (\w+) .*?: (.*)")
 
 EVENTS = [
     "user_created: user 1 'ann'",
+    "user_updated: user 1 'ann', e-mail address added",
     "authn_login_fail: user 1 'ann', mailed code",
     "user_updated: user 1 'ann', e-mail address confirmed",
     "authn_login_success: user 1 'ann'",
     "authn_login_successafterfail: user 1 'ann', failures before: 1",
     "user_updated: user 1 'ann', totp added",
-    "user_updated: user 1 'ann', recovery_codes added",
+    "user_updated: user 1 'ann', recovery codes added",
     "session_expired: logout, user 1 'ann'",
     "authn_login_fail: user 'ann@example.com'",
     "authn_login_fail: user 1 'ann', code",
