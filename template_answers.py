@@ -57,15 +57,16 @@ OWN_NAMES = {
 POSTGRESQL_NAMES = {"postgres", "public", "template0", "template1"}
 # A project that is named like one of its own requirements, or of theirs, would have to install itself.
 REQUIREMENTS = {
-    "asgiref", "ast_serialize", "axes", "certifi", "charset_normalizer", "colorama", "dj_database_url", "django",
-    "django_axes", "django_csp", "django_permissions_policy", "django_stubs", "django_stubs_ext", "environs",
+    "allauth", "asgiref", "ast_serialize", "axes", "certifi", "cffi", "charset_normalizer", "colorama", "cryptography",
+    "dj_database_url", "django", "django_allauth", "django_axes", "django_csp", "django_permissions_policy",
+    "django_stubs", "django_stubs_ext", "environs", "fido2",
     "googleapis_common_protos", "gunicorn", "h11", "h2", "hpack", "hypercorn", "hyperframe", "idna", "iniconfig",
     "librt", "marshmallow", "mypy", "mypy_extensions", "opentelemetry", "opentelemetry_api",
     "opentelemetry_exporter_http_transport", "opentelemetry_exporter_otlp_common",
     "opentelemetry_exporter_otlp_proto_common", "opentelemetry_exporter_otlp_proto_http", "opentelemetry_proto",
     "opentelemetry_sdk", "opentelemetry_semantic_conventions", "packaging", "pathspec", "pluggy", "priority",
-    "protobuf", "psycopg", "psycopg_binary", "pygments", "pytest", "pytest_django", "python_dotenv",
-    "regex", "requests", "ruff", "sentry_sdk", "sqlparse", "types_pyyaml", "types_regex",
+    "protobuf", "psycopg", "psycopg_binary", "pycparser", "pygments", "pytest", "pytest_django", "python_dotenv",
+    "qrcode", "regex", "requests", "ruff", "sentry_sdk", "sqlparse", "types_pyyaml", "types_regex",
     "typing_extensions", "tzdata", "urllib3", "whitenoise", "wsproto",
 }  # fmt: skip
 # sys.stdlib_module_names leaves the package of Python's own tests out.

@@ -12,7 +12,9 @@ ANSWERS = r"""
 """
 DEPLOYMENT = "fail2ban.conf", "logrotate.conf", "windows-service.xml"
 # A folder's name cannot depend on an answer, as a file's can.
-OPTIONAL_FOLDERS = (".github/workflows", ".github")
+OPTIONAL_FOLDERS = (
+    ".github/workflows", ".github", "templates/allauth/elements", "templates/allauth/layouts", "templates/allauth",
+)  # fmt: skip
 UNIX = ("linux", "darwin", "freebsd", "openbsd", "netbsd", "sunos", "aix", "cygwin", "android")
 
 

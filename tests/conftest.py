@@ -26,6 +26,10 @@ ROOT = Path(__file__).resolve().parent.parent
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 CHOICES = {key: value for key, value in QUESTIONS.items() if isinstance(value, list) and not key.startswith("_")}
 COMBINATIONS = [dict(zip(CHOICES, values, strict=True)) for values in itertools.product(*CHOICES.values())]
+# Nothing else depends on the licence: with each combination of the others, one after the other.
+LICENCES = itertools.cycle(CHOICES["project_license"])
+OTHERS = itertools.product(*(values for key, values in CHOICES.items() if key != "project_license"))
+RENDERED = [dict(zip(CHOICES, (*values, next(LICENCES)), strict=True)) for values in OTHERS]
 OLDEST_PYTHON = {"5.2": (3, 11), "6.1": (3, 12)}
 PARSERS = {".toml": tomllib.loads, ".yaml": yaml.safe_load, ".yml": yaml.safe_load, ".py": ast.parse}
 WINDOWS_PYTHON = os.environ.get("WINDOWS_PYTHON") or (sys.executable if os.name == "nt" else None)
@@ -142,12 +146,15 @@ def environment(cookies_session, shared_folder):
         folder = shared_folder / f"environment-{django_version}"
         with FileLock(f"{folder}.lock"):
             if not folder.exists():
-                answers = {"django_version": django_version, "database": "postgresql"}
-                project = cookies_session.bake(extra_context=answers).project_path
-                # As pyproject.toml has it for these tests' own environment.
-                run("uv", "sync", "--quiet", "--all-groups", "--compile-bytecode", "--python", python, cwd=project)
+                made = folder.with_suffix(".made")
+                for accounts in CHOICES["accounts"]:
+                    answers = {"django_version": django_version, "database": "postgresql", "accounts": accounts}
+                    project = cookies_session.bake(extra_context=answers).project_path
+                    # Bytecode: as pyproject.toml has it for these tests' own environment.
+                    options = ["--quiet", "--all-groups", "--inexact", "--compile-bytecode", "--python", python]
+                    run("uv", "sync", *options, cwd=project, env={"UV_PROJECT_ENVIRONMENT": str(made)})
                 # Renamed only when it is whole; its Python finds its packages from wherever it lies.
-                (project / ".venv").rename(folder)
+                made.rename(folder)
         return python_in(folder)
 
     return make
@@ -179,6 +186,21 @@ def tools(shared_folder):
         return python
 
     return install
+
+
+@pytest.fixture(scope="session")
+def axe(shared_folder):
+    """Return the script of axe, which its makers publish for npm: https://github.com/dequelabs/axe-core."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("axe comes from npm, which is not installed here")
+    folder = shared_folder / "axe"
+    script = folder / "node_modules" / "axe-core" / "axe.min.js"
+    with FileLock(f"{folder}.lock"):
+        if not script.exists():
+            folder.mkdir(exist_ok=True)
+            run(npm, "install", "--no-audit", "--no-fund", "axe-core@4.14.1", cwd=folder)
+    return script.read_text(encoding="utf-8")
 
 
 def postgresql_programs():

@@ -60,6 +60,8 @@ def log_settings(text, project):
     """Return what the log needs of the template's settings: how they read the environment, and LOGGING."""
     head = text.partition("\n")[2].partition("# Core\n")[0]
     log = "# Logging:" + text.partition("# Logging:")[2]
+    # What only some answers have does no harm here, such as the level of a logger that nobody uses.
+    log = "".join(line for line in log.splitlines(keepends=True) if not line.lstrip().startswith("# % "))
     names = "".join(f'    "{name}",\n' for name in NAMES)
     # A folder's name on Unix may hold bytes that are not UTF-8.
     literal = json.dumps(project.encode(errors="replace").decode(), ensure_ascii=False)

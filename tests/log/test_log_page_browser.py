@@ -1,13 +1,11 @@
 """The log's page in a browser, as its reader uses it."""
 
-import shutil
 import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from browser import browsers, complaints
-from conftest import CHOICES, run, started_servers
-from filelock import FileLock
+from browser import barriers, browsers, complaints
+from conftest import CHOICES, started_servers
 from page_support import PAGE, PASSWORD, prepare, record, write
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -25,21 +23,6 @@ def open_browser(tmp_path):
     """Return a function that opens a browser with a profile of its own."""
     with browsers(tmp_path) as start:
         yield start
-
-
-@pytest.fixture(scope="module")
-def axe(shared_folder):
-    """Return the script of axe, which its makers publish for npm: https://github.com/dequelabs/axe-core."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("axe comes from npm, which is not installed here")
-    folder = shared_folder / "axe"
-    script = folder / "node_modules" / "axe-core" / "axe.min.js"
-    with FileLock(f"{folder}.lock"):
-        if not script.exists():
-            folder.mkdir(exist_ok=True)
-            run(npm, "install", "--no-audit", "--no-fund", "axe-core@4.14.1", cwd=folder)
-    return script.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module", params=CHOICES["django_version"])
@@ -207,9 +190,7 @@ def test_nobody_is_shut_out(site, open_browser, axe, scheme):
     for query in ("", "?live=1", "?level=LOUD", filtered, "errors/", "errors/?level=WARNING&text=x", "requests/"):
         browser.get(f"{address}{PAGE}{query}")
         browser.execute_script("document.querySelectorAll('details').forEach(part => { part.open = true; })")
-        browser.execute_script(axe)
-        found = browser.execute_async_script("axe.run().then(found => arguments[0](found.violations))")
-        assert [(problem["help"], problem["nodes"][0]["html"]) for problem in found] == []
+        assert barriers(browser, axe) == []
 
 
 def test_the_page_needs_no_scripts(site, open_browser):

@@ -44,3 +44,10 @@ def browsers(folder):
 def complaints(browser):
     """Return what a browser's console has: refusals of the content security policy, errors of scripts."""
     return [entry["message"] for entry in browser.get_log("browser") if "favicon.ico" not in entry["message"]]
+
+
+def barriers(browser, axe):
+    """Return what the script of axe finds on a page: what shuts out those who read by ear or with little contrast."""
+    browser.execute_script(axe)
+    found = browser.execute_async_script("axe.run().then(found => arguments[0](found.violations))")
+    return [(problem["help"], problem["nodes"][0]["html"]) for problem in found]

@@ -5,7 +5,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import name_of, pairwise, run
+from conftest import CHOICES, name_of, pairwise, run
 from servers import PRODUCTION, fetch, wait_for
 
 
@@ -26,9 +26,10 @@ def test_each_pair_of_answers_runs(bake, environment, request, serve, answers):
     run(python, "-m", "pytest", cwd=project, env=env | {"PYTHONDEVMODE": "1"})
 
     address, console = serve(python, project, env)
-    pages = {path: fetch(address + path) for path in ("/", "/admin/login/", "/static/site.css", "/no-such-page")}
+    sign_in = {"admin": "/admin/login/", "allauth": "/accounts/login/"}[answers["accounts"]]
+    pages = {path: fetch(address + path) for path in ("/", sign_in, "/static/site.css", "/no-such-page")}
     assert {path: status for path, (status, _) in pages.items()} == {
-        "/": 200, "/admin/login/": 200, "/static/site.css": 200, "/no-such-page": 404,
+        "/": 200, sign_in: 200, "/static/site.css": 200, "/no-such-page": 404,
     }  # fmt: skip
     assert "logs/django.log" in pages["/"][1]
     assert {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[answers["database"]] in pages["/"][1]
@@ -36,7 +37,7 @@ def test_each_pair_of_answers_runs(bake, environment, request, serve, answers):
         # Django logs an error after the middleware has logged the request.
         wait_for(lambda log=log: "Not Found: /no-such-page" in log.read_text(encoding="utf-8"))
         text = log.read_text(encoding="utf-8")
-        assert text.count("GET /admin/login/ 200 in ") == 1
+        assert text.count(f"GET {sign_in} 200 in ") == 1
         assert text.count("GET /no-such-page 404 in ") == 1
         assert "HTTP/1.1" not in text
         assert text.count("Not Found: /no-such-page") == 1
@@ -85,10 +86,12 @@ def test_a_server_that_lacks_a_variable_ends_with_a_sentence(bake, environment):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("django_version", ["5.2", "6.1"])
-def test_types_are_right(bake, environment, django_version):
+@pytest.mark.parametrize("accounts", CHOICES["accounts"])
+@pytest.mark.parametrize("django_version", CHOICES["django_version"])
+def test_types_are_right(bake, environment, django_version, accounts):
     """A project that begins with red type errors never gets to green."""
-    run(environment(django_version), "-m", "mypy", ".", cwd=bake(django_version=django_version))
+    project = bake(django_version=django_version, accounts=accounts)
+    run(environment(django_version), "-m", "mypy", ".", cwd=project)
 
 
 @pytest.mark.parametrize("missing", ["SECRET_KEY", "ALLOWED_HOSTS"])

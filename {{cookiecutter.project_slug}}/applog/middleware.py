@@ -125,7 +125,7 @@ def _end(request: HttpRequest, response: HttpResponseBase | None, begin: float, 
     if response is not None:
         response.headers["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
         extra["status_code"] = response.status_code
-        if _is_sent_to_sign_in(response):
+        if _is_sent_to_sign_in(request, response):
             security.record(logging.WARNING, "authz_fail", f"{escape_uri_path(request.path)} needs a sign-in", request)
         # Servers send a file by a faster way than in parts.
         if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
@@ -164,8 +164,11 @@ def _watch(request: HttpRequest, response: StreamingHttpResponse) -> None:
     response.streaming_content = stream_async(content) if response.is_async else stream(content)
 
 
-def _is_sent_to_sign_in(response: HttpResponseBase) -> bool:
-    """Tell whether a response redirects to the page of `login_required`, or to the admin's, to come back afterwards."""
+def _is_sent_to_sign_in(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Tell whether a response redirects to the page of `login_required`, or to the admin's, to come back afterwards.
+
+    One of them may lead to the other, which refuses nothing more.
+    """
     if not isinstance(response, HttpResponseRedirect):
         return False
     target = urlsplit(response.url)
@@ -173,4 +176,4 @@ def _is_sent_to_sign_in(response: HttpResponseBase) -> bool:
     for find, name in ((resolve_url, settings.LOGIN_URL), (reverse, "admin:login")):
         with suppress(NoReverseMatch):
             pages.append(urlsplit(find(name)).path)
-    return target.path in pages and "next" in parse_qs(target.query)
+    return target.path in pages and request.path not in pages and "next" in parse_qs(target.query)

@@ -54,8 +54,17 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    # % if cookiecutter.accounts == "allauth"
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    # % endif
     "applog",
+    # % if cookiecutter.accounts == "admin"
     "axes",
+    # % endif
     "pages",
     "users",
 ]
@@ -76,7 +85,11 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
+    # % if cookiecutter.accounts == "allauth"
+    "allauth.account.middleware.AccountMiddleware",
+    # % else
     "axes.middleware.AxesMiddleware",
+    # % endif
 ]
 
 TEMPLATES = [
@@ -115,7 +128,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # https://docs.djangoproject.com/en/stable/topics/auth/customizing/
 
 AUTH_USER_MODEL = "users.User"
+# % if cookiecutter.accounts == "allauth"
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+# % else
 LOGIN_URL = "admin:login"
+# % endif
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
@@ -123,6 +141,46 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
+# % if cookiecutter.accounts == "allauth"
+# Accounts: codes by mail, and no links, so that no URL, and no log of URLs, contains a secret.
+# https://docs.allauth.org/en/latest/account/configuration.html
+
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+ACCOUNT_ADAPTER = "users.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email", "username"}  # the name that createsuperuser asks for, too
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = True
+ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_TOLERANCE = 1  # the code before, and after, of clocks that differ
+MFA_FORMS = {
+    "authenticate": "users.forms.CodeForm",
+    "authenticate_webauthn": "users.forms.KeyForm",
+    "login_webauthn": "users.forms.PasskeyForm",
+    "reauthenticate": "users.forms.CodeAgainForm",
+    "reauthenticate_webauthn": "users.forms.KeyAgainForm",
+}
+USERSESSIONS_ADAPTER = "users.adapters.SessionsAdapter"
+
+# Cache: it counts what the limits of sign-ins allow, for all processes together, and so is a table of the database.
+# https://docs.djangoproject.com/en/stable/topics/cache/
+
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
+
+# % else
 # Sign-in: after 10 failures of a name from an address, that address must wait before it may try that name again. Others
 # are not locked out. https://django-axes.readthedocs.io/en/latest/4_configuration.html
 
@@ -136,6 +194,7 @@ AXES_CLIENT_IP_CALLABLE = "applog.context.client_network"  # the address that th
 AXES_LOCKOUT_CALLABLE = "pages.errors.locked_out"
 AXES_DISABLE_ACCESS_LOG = True  # logs/security.log has it
 
+# % endif
 # Language and time; TIME_ZONE also decides when midnight is for the log files.
 # https://docs.djangoproject.com/en/stable/topics/i18n/
 
@@ -298,8 +357,10 @@ LOGGING: dict[str, Any] = {
         "django.server": {"handlers": [], "level": "NOTSET", "propagate": True, "filters": ["server"]},
         # The server's own errors go where the others go, and not to its own console handler.
         "gunicorn.error": {"handlers": [], "level": "INFO", "propagate": True},
+        # % if cookiecutter.accounts == "admin"
         # Of failed sign-ins django-axes would log each; the security log has them.
         "axes": {"level": "ERROR"},
+        # % endif
         "django.request": {"handlers": ["security_file"], "level": "INFO"},
         "django.security": {"handlers": ["security_file"], "level": "INFO"},
         "applog.security": {"handlers": ["security_file"], "level": "INFO"},

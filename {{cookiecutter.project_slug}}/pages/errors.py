@@ -1,6 +1,5 @@
 """The error pages, https://docs.djangoproject.com/en/stable/topics/http/views/#customizing-error-views."""
 
-from axes.helpers import get_cool_off
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
@@ -21,8 +20,22 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return _error(request, 403, "Form not accepted", explanation)
 
 
+# % if cookiecutter.accounts == "allauth"
+def too_many_requests(request: HttpRequest) -> HttpResponse:
+    """Answer 429: one of the limits in ACCOUNT_RATE_LIMITS is reached."""
+    from users.security_events import rate_limit_exceeded  # noqa: PLC0415  it needs the apps
+
+    rate_limit_exceeded(request)
+    page = _error(request, 429, "Please wait", "There were too many requests from you. Try again in a minute.")
+    page.headers["Retry-After"] = "60"
+    return page
+
+
+# % else
 def locked_out(request: HttpRequest, response: HttpResponse | None, credentials: dict[str, str] | None) -> HttpResponse:
     """Answer 429: too many sign-ins have failed."""
+    from axes.helpers import get_cool_off  # noqa: PLC0415  a project may do without it
+
     cool_off = get_cool_off(request)
     seconds = int(cool_off.total_seconds()) if cool_off else 0
     explanation = f"Too many sign-ins with this name have failed. Try again in {seconds // 60} minutes."
@@ -31,6 +44,7 @@ def locked_out(request: HttpRequest, response: HttpResponse | None, credentials:
     return page
 
 
+# % endif
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 404: there is no such page."""
     return _error(request, 404, "Page not found", "There is nothing at this address. Check it for a typing mistake.")

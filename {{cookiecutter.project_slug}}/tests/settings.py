@@ -14,8 +14,10 @@ os.environ |= {
 
 from config.settings import *  # noqa: F403
 
+# % if cookiecutter.accounts == "admin"
 # client.login() has no request, whose address the limit of sign-ins asks for.
 AXES_ENABLED = False
+# % endif
 # Without collectstatic there is no manifest.
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},

@@ -1,0 +1,166 @@
+"""Accounts of their own, in a browser: from sign-up to a passkey, and what the security log tells of it."""
+
+import base64
+import hmac
+import re
+import struct
+import time
+
+import pytest
+from browser import barriers, browsers, complaints
+from conftest import run
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.virtual_authenticator import VirtualAuthenticatorOptions
+from servers import PRODUCTION, wait_for
+from smtp import mail_server
+
+ADDRESS, PASSWORD, WRONG = "ann@example.com", "correct horse 1", "wrong horse 2"
+# Without https, which a browser asks passkeys for everywhere but at localhost.
+PLAIN = {"SECURE_SSL_REDIRECT": "false", "SESSION_COOKIE_SECURE": "false", "CSRF_COOKIE_SECURE": "false"}
+EVENT = re.compile(r" applog\.security \[\S+\] (\w+) .*?: (.*)")
+
+EVENTS = [
+    "user_created: user 1 'ann'",
+    "user_updated: user 1 'ann', e-mail address added",
+    "authn_login_fail: user 1 'ann', mailed code",
+    "user_updated: user 1 'ann', e-mail address confirmed",
+    "authn_login_success: user 1 'ann'",
+    "authn_login_successafterfail: user 1 'ann', failures before: 1",
+    "user_updated: user 1 'ann', totp added",
+    "user_updated: user 1 'ann', recovery codes added",
+    "session_expired: logout, user 1 'ann'",
+    "authn_login_fail: user 'ann@example.com'",
+    "authn_login_fail: user 1 'ann', code",
+    "authn_login_success: user 1 'ann'",
+    "authn_login_successafterfail: user 1 'ann', failures before: 2",
+    "user_updated: user 1 'ann', webauthn added",
+    "session_expired: logout, user 1 'ann'",
+    "authn_login_success: user 1 'ann'",
+    "session_expired: logout, user 1 'ann'",
+    "authn_login_success: user 1 'ann'",
+]
+
+
+class Visitor:
+    """Somebody at a browser, who also reads the mail."""
+
+    def __init__(self, browser, site, mails, axe):
+        """Keep what it takes, and what is found to be wrong with pages."""
+        self.browser, self.site, self.mails, self.axe, self.seen = browser, site, mails, axe, []
+
+    def open(self, path):
+        """Go to a page."""
+        self.browser.get(f"{self.site}{path}")
+
+    def send(self, **fields):
+        """Fill in the fields of a form, and press its button."""
+        for name, value in fields.items():
+            field = self.browser.find_element(By.CSS_SELECTOR, f"main [name={name}]")
+            field.clear()
+            field.send_keys(value)
+        self.press("main form [type=submit]")
+
+    def press(self, button):
+        """Press a button, and wait for the next page."""
+        self.browser.execute_script("document.before = true")
+        self.browser.find_element(By.CSS_SELECTOR, button).click()
+        wait_for(lambda: self.browser.execute_script("return !document.before && document.readyState == 'complete'"))
+
+    def mailed_code(self):
+        """Wait for a mail, and return the code in it."""
+        wait_for(lambda: self.mails)
+        return re.search(r"^[A-Z]{4}-[A-Z]{4}\r?$", self.mails.pop().get_content(), re.MULTILINE)[0].strip()
+
+    def look(self):
+        """Look for what the browser or the content security policy complains of, and for barriers."""
+        # [DOM] begins Chromium's advice to forms that ask for a password alone.
+        self.seen += [message for message in complaints(self.browser) if "[DOM]" not in message]
+        self.seen += barriers(self.browser, self.axe)
+
+    def is_at(self, path):
+        """Tell whether the page is the one of a path."""
+        return self.browser.current_url.partition("?")[0] == f"{self.site}{path}"
+
+    def sign_out(self):
+        """Press the button in the head of each page."""
+        self.press("header form button")
+
+
+def totp(secret):
+    """Return the code of an authenticator app, https://www.rfc-editor.org/rfc/rfc6238."""
+    digest = hmac.digest(base64.b32decode(secret), struct.pack(">Q", int(time.time()) // 30), "sha1")
+    offset = digest[-1] & 15
+    return f"{(struct.unpack_from('>I', digest, offset)[0] & 0x7FFFFFFF) % 10**6:06}"
+
+
+@pytest.fixture
+def visitor(bake, environment, serve, axe, tmp_path):
+    """Serve a project with accounts as in production, with its log, and give who visits it."""
+    python, project = environment("5.2"), bake(accounts="allauth")
+    with mail_server() as (port, mails), browsers(tmp_path) as start:
+        mail = {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": str(port)}
+        env = PRODUCTION | PLAIN | mail | {"ALLOWED_HOSTS": "localhost,127.0.0.1"}
+        run(python, "manage.py", "migrate", "--verbosity", "0", cwd=project, env=env)
+        run(python, "manage.py", "collectstatic", "--no-input", "--verbosity", "0", cwd=project, env=env)
+        address, _ = serve(python, project, env, "gunicorn")
+        visitor = Visitor(start(), address.replace("127.0.0.1", "localhost"), mails, axe)
+        visitor.logs = project / "logs"
+        yield visitor
+
+
+def test_an_account_from_sign_up_to_a_passkey(visitor):
+    """Whose account was taken, how and when, has to stand in the log, and no code that opens it."""
+    browser = visitor.browser
+    visitor.open("/accounts/signup/")
+    visitor.look()
+    visitor.send(email=ADDRESS, password1=PASSWORD)
+    visitor.send(code="WRNG-WRNG")
+    secrets = [visitor.mailed_code()]
+    visitor.send(code=secrets[0])
+    assert visitor.is_at("/")
+
+    visitor.open("/accounts/2fa/totp/activate/")
+    visitor.send(password=PASSWORD)
+    visitor.look()
+    secrets.append(browser.find_element(By.ID, "authenticator_secret").get_property("value"))
+    secrets.append(totp(secrets[-1]))
+    visitor.send(code=secrets[-1])
+    visitor.look()
+    visitor.sign_out()
+
+    visitor.open("/accounts/login/")
+    visitor.send(login=ADDRESS, password=WRONG)
+    visitor.send(login=ADDRESS, password=PASSWORD)
+    visitor.send(code="000000")
+    visitor.look()
+    visitor.send(code=secrets[-1])
+    assert visitor.is_at("/")
+
+    key = VirtualAuthenticatorOptions(has_resident_key=True, has_user_verification=True, is_user_verified=True)
+    browser.add_virtual_authenticator(key)
+    visitor.open("/accounts/2fa/webauthn/add/")
+    visitor.send(password=PASSWORD)
+    visitor.look()
+    browser.find_element(By.NAME, "passwordless").click()
+    visitor.press("#mfa_webauthn_add")
+    visitor.look()
+    visitor.sign_out()
+    visitor.open("/accounts/login/")
+    visitor.look()
+    visitor.press("#passkey_login")
+    assert visitor.is_at("/")
+    visitor.sign_out()
+
+    visitor.mails.clear()
+    visitor.open("/accounts/login/code/")
+    visitor.send(email=ADDRESS)
+    secrets.append(visitor.mailed_code())
+    visitor.send(code=secrets[-1])
+    visitor.press("#mfa_webauthn_authenticate")
+    visitor.open("/accounts/sessions/")
+    visitor.look()
+
+    log, everything = ((visitor.logs / f"{name}.log").read_text(encoding="utf-8") for name in ("security", "django"))
+    assert [f"{event}: {message.partition(', is_')[0]}" for event, message in EVENT.findall(log)] == EVENTS
+    assert not [secret for secret in (*secrets, PASSWORD) if secret in everything]
+    assert visitor.seen == []
