@@ -296,7 +296,6 @@ if IS_WINDOWS and LOG_FILES == "watch":
     raise EnvError(message)
 LOG_QUEUE = env.bool("LOG_QUEUE", default=False)
 LOG_REDACT = [word for word in env.list("LOG_REDACT", default=[], subcast=str.strip) if word]
-SENTRY_DSN = env.str("SENTRY_DSN", default="")
 for name in filter(lambda name: name.startswith(("OTEL_", "SENTRY_")), dotenv):  # SDKs read the process's environment
     os.environ[name] = os.environ.get(name) or dotenv[name] or ""
 SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="{{ cookiecutter.project_slug }}")

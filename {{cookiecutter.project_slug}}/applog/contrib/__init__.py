@@ -17,12 +17,12 @@ def switch_on(config: dict[str, Any]) -> None:
         handler = OTLPHandler()
         handler.setLevel(logging.root.level)
         logging.root.addHandler(handler)
-    from django.conf import settings  # noqa: PLC0415  the queue works without Django
-
-    if dsn := getattr(settings, "SENTRY_DSN", ""):
+    if dsn := os.environ.get("SENTRY_DSN"):
         from applog.contrib.sentry import start  # noqa: PLC0415  what it imports is optional
 
         start(dsn)
+    from django.conf import settings  # noqa: PLC0415  the queue works without Django
+
     if getattr(settings, "LOG_QUEUE", False):
         from applog.contrib.queues import add_queues  # noqa: PLC0415  which listens to forks and exits
 
