@@ -7,6 +7,7 @@ import sys
 from django.core.management import execute_from_command_line
 from environs import EnvError
 
+from applog.commands import command_log
 from config import refuse_to_start
 
 
@@ -17,7 +18,8 @@ def main() -> None:
         os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
-        execute_from_command_line(sys.argv)
+        with command_log(sys.argv):
+            execute_from_command_line(sys.argv)
     except EnvError as error:
         refuse_to_start(error)
 

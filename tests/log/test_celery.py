@@ -25,16 +25,31 @@ def greet(number):
 
 
 @shared_task
+def fail():
+    """Fail."""
+    raise ValueError("no such order")
+
+
+@shared_task
 def register():
     """Make a user."""
     get_user_model().objects.create_user("made_by_a_task")
 '''
 SEND = """
 import config.celery
+from django.http import HttpResponse
+from django.test import RequestFactory
+from applog.middleware import request_log
 from users import tasks
+
+def view(request):
+    tasks.fail.delay()
+    for number in range(20):
+        tasks.greet.delay(number)
+    return HttpResponse()
+
 tasks.register.delay()
-for number in range(20):
-    tasks.greet.delay(number)
+request_log(view)(RequestFactory().get("/"))
 """
 
 
@@ -64,7 +79,7 @@ def test_a_worker_s_records_reach_the_log_files(bake, environment, tmp_path):
         )  # fmt: skip
         try:
             log, security = project / "logs" / "django.log", project / "logs" / "security.log"
-            wait_for(lambda: log.exists() and log.read_text("utf-8").count("greeting") == 20 and security.exists())
+            wait_for(lambda: log.exists() and log.read_text("utf-8").count("applog.task") == 22 and security.exists())
         finally:
             worker.send_signal(signal.SIGTERM)
             worker.wait(30)
@@ -72,7 +87,16 @@ def test_a_worker_s_records_reach_the_log_files(bake, environment, tmp_path):
     records = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     greetings = [record for record in records if record["logger"] == "shop"]
     assert sorted(record["message"] for record in greetings) == sorted(f"greeting {number}" for number in range(20))
-    assert {record["request_id"] for record in greetings} == {"-"}
+    [request] = [record["request_id"] for record in records if record["logger"] == "applog.request"]
+    assert {record["request_id"] for record in greetings} == {request}
+    ends = {record["task.id"]: record for record in records if record["logger"] == "applog.task"}
+    assert len(ends) == 22
+    assert {ends[record["task.id"]]["message"].split(" in ")[0] for record in greetings} == {
+        "users.tasks.greet SUCCESS"
+    }
+    [failure] = [record for record in records if "exception.type" in record]
+    assert (failure["message"].split(" in ")[0], failure["level"]) == ("users.tasks.fail FAILURE", "ERROR")
+    assert (failure["exception.message"], failure["request_id"]) == ("no such order", request)
     assert worker.pid not in {record["process.pid"] for record in greetings}
     assert any(record["logger"].startswith("celery") for record in records)
     [event] = [json.loads(line) for line in security.read_text("utf-8").splitlines()]

@@ -8,7 +8,7 @@ from django.core.checks import register
 from django.core.signals import request_finished, request_started
 from django.utils.translation import gettext_lazy as _
 
-from applog import checks
+from applog import checks, tasks
 from applog.context import forget_request
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class ApplogConfig(AppConfig):
             from applog.security import locked_out  # noqa: PLC0415
 
             user_locked_out.connect(locked_out)
+        tasks.connect()
         if getattr(settings, "LOG_SLOW_QUERY_MS", 0):
             from applog.queries import watch  # noqa: PLC0415  nothing of it where it is off
 

@@ -27,6 +27,9 @@ _SAMPLED = 1
 # Set until the response is closed, as Django logs the statuses 403, 404 and 500 after the middleware has returned.
 current_request: ContextVar[HttpRequest | None] = ContextVar("current_request", default=None)
 
+# Of the request that has queued the current task.
+inherited_request_id: ContextVar[str] = ContextVar("inherited_request_id", default=NO_REQUEST)
+
 
 class TraceContext(NamedTuple):
     """A trace that a request belongs to, as its caller says."""
@@ -76,13 +79,18 @@ def stamp(record: logging.LogRecord) -> None:
     if given is None or not (isinstance(given, str) and REQUEST_ID_PATTERN.fullmatch(given)):
         request = parts.get("request") or current_request.get()
         if request is None:
-            record.request_id = NO_REQUEST
+            record.request_id = inherited_request_id.get()
         else:
             record.request_id = getattr(request, "request_id", NO_REQUEST)
             if (trace := getattr(request, "trace_context", None)) and "trace_id" not in parts:
                 record.trace_id, record.span_id, record.trace_flags = trace[:3]
     if bound := bound_fields():
         parts.setdefault("bound_fields", bound)  # those of when it was made, if it is formatted later
+
+
+def current_request_id() -> str:
+    """Return the id of the current request, or of the one that has queued the current task; NO_REQUEST without one."""
+    return str(getattr(current_request.get(), "request_id", inherited_request_id.get()))
 
 
 def active_span() -> TraceContext | None:
@@ -109,8 +117,8 @@ def outgoing_headers() -> dict[str, str]:
     and a parent that nobody has recorded would break the trace in two. For a service that collects no traces,
     https://www.w3.org/TR/trace-context/#mutating-the-traceparent-field has the same.
     """
-    request = current_request.get()
-    headers = {} if request is None else {"X-Request-ID": str(getattr(request, "request_id", NO_REQUEST))}
+    request, request_id = current_request.get(), current_request_id()
+    headers = {} if request_id == NO_REQUEST else {"X-Request-ID": request_id}
     if trace := active_span() or getattr(request, "trace_context", None):
         headers["traceparent"] = trace.traceparent
         if trace.state:

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.formats import number_format
-from django.utils.translation import get_language, gettext_noop
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-TIME_FORMATS = gettext_noop('Times: 90s, 30m, 2h, 3d or 1w ago, 05:30 (today), 2026-11-24, "2026-11-24 05:30".')
-SLOW_PATTERN = gettext_noop(
+TIME_FORMATS = gettext_lazy('Times: 90s, 30m, 2h, 3d or 1w ago, 05:30 (today), 2026-11-24, "2026-11-24 05:30".')
+SLOW_PATTERN = gettext_lazy(
     "This regular expression takes too long. Write it with fewer repetitions, or search for text."
 )
 SECOND = 1000.0  # ms
@@ -134,7 +134,7 @@ def parse_time(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
         moment = moment if moment.tzinfo else timezone.make_aware(moment)
     except (ValueError, OverflowError):
-        message = " ".join((_("%s is not a time.") % ascii(typed), _(TIME_FORMATS)))
+        message = " ".join((_("%s is not a time.") % ascii(typed), str(TIME_FORMATS)))
         raise ValueError(message) from None
     if not EARLIEST <= moment < LATEST:
         message = _("Choose a time between 1971 and 9000.")

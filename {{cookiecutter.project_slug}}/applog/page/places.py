@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.log import log_response
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext_lazy
 
 from applog.page.forms import LogForm
 from applog.reading.search import SlowPatternError
@@ -83,7 +83,7 @@ def answer_form(  # noqa: PLR0913, PLR0917  a page, and what is done for it
         try:
             found = read()
         except SlowPatternError:
-            form.add_error(None, gettext(SLOW_PATTERN))
+            form.add_error(None, SLOW_PATTERN)
             return TemplateResponse(request, template, context, status=400)
     return TemplateResponse(request, template, context | describe(found))
 

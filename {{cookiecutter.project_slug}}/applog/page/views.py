@@ -212,7 +212,7 @@ def news(request: HttpRequest) -> HttpResponseBase:
                 if found.records and time.time() - counted > CHART_SECONDS:
                     drawn, counted = render_to_string("applog/log_chart.html", chart(form, count(form))), time.time()
             except SlowPatternError:
-                return HttpResponse(_(SLOW_PATTERN), status=400, content_type="text/plain")
+                return HttpResponse(SLOW_PATTERN, status=400, content_type="text/plain")
         if time.time() - logged > NEWS_LOGGED_SECONDS:
             logged = time.time()
             security.record(logging.INFO, "sensitive_read", f"log page, live, {form.description}", request)

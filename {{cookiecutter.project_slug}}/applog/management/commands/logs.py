@@ -81,9 +81,9 @@ class Command(BaseCommand):
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """Return the parser, whose help keeps its lines."""
-        parser = super().create_parser(
-            prog_name, subcommand, formatter_class=HelpFormatter, epilog=TIME_FORMATS, **kwargs
-        )
+        with translation.override(None):
+            kwargs |= {"formatter_class": HelpFormatter, "epilog": str(TIME_FORMATS)}
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
         # So that names of logs may come before and after options.
         parser.parse_args = parser.parse_intermixed_args  # type: ignore[method-assign]
         return parser
@@ -135,7 +135,7 @@ class Command(BaseCommand):
             self.stdout.write()
             sys.exit(INTERRUPTED)
         except SlowPatternError as error:
-            raise CommandError(SLOW_PATTERN) from error
+            raise CommandError(str(SLOW_PATTERN)) from error
         except OSError as error:
             # Windows reports EINVAL for a pipe that nobody reads.
             if error.errno not in {errno.EPIPE, errno.EINVAL} or error.filename:
