@@ -46,6 +46,12 @@ def test_there_are_wheels_for_each_python_and_system(project, python, platform):
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
+def test_there_are_wheels_of_what_accounts_need(bake, platform):
+    """Second factors need cryptography, which is compiled; free-threaded Pythons have no wheels of all its packages."""
+    assert "cryptography==" in resolve(bake(accounts="allauth"), PYTHONS[-1], platform)
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("python", FREE_THREADED)
 def test_there_are_wheels_for_free_threaded_pythons(project, tmp_path, tools, python, platform):
     """A free-threaded Python needs wheels of its own, whose tag pip takes as it is, and uv does not."""
