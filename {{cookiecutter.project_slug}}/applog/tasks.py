@@ -1,7 +1,7 @@
 """Records of background tasks: each one's beginning and end, and whose records are whose.
 
 Django's tasks are known by themselves, https://docs.djangoproject.com/en/stable/topics/tasks/, and those of the package
-django-tasks before Django 6.0; `applog.contrib.celery` is for Celery's.
+django-tasks before Django 6.0. For those of another queue, its signals have to call `begin` and `end`.
 """
 
 import logging

@@ -418,6 +418,8 @@ def documented() -> set[str]:
 
 EVERYTHING = f"""
 from django.contrib.sessions.models import Session
+from applog import tasks
+from applog.commands import command_log
 shop.prepare()
 with shop.connection.schema_editor() as editor:
     editor.create_model(Session)
@@ -425,6 +427,10 @@ visitor = shop.Client(raise_request_exception=False)
 visitor.force_login(shop.get_user_model().objects.get(), "django.contrib.auth.backends.ModelBackend")
 visitor.get("/asks/", headers={{"traceparent": "00-{TRACE}-{SPAN}-01", "X-Request-ID": "theirs"}})
 shop.get("/static/broken")
+tasks.begin("7", "shop.pay")
+tasks.end("SUCCESSFUL")
+with command_log(["manage.py", "migrate"]):
+    pass
 shop.logger.info("where", stack_info=True)
 shop.logger.info("long", extra={{"own": ["x" * 4000] * 20}})
 """
