@@ -104,6 +104,11 @@ def show_minute(moment: datetime | None) -> str:
     return f"{timezone.localtime(moment):%Y-%m-%d %H:%M}" if moment else ""
 
 
+def show_share(share: float, decimals: int = 0) -> str:
+    """Return a share from 0 to 1 in percent."""
+    return f"{show_number(share * 100, decimals)}%"
+
+
 def show_ms(milliseconds: float) -> str:
     """Return a duration in ms, as precise as it is read: from a second on without tenths."""
     return show_number(milliseconds, 1 if milliseconds < SECOND else 0)

@@ -25,7 +25,7 @@ from applog.reading.errors import Errors, reached
 from applog.reading.measures import Window
 from applog.reading.pages import Position
 from applog.reading.requests import Requests
-from applog.text import now, parse_time, show_minute, show_number
+from applog.text import now, parse_time, show_minute, show_number, show_share
 
 READ_SECONDS = 1.0
 ROWS = 100  # on a page
@@ -203,7 +203,7 @@ def progress(form: AnswerForm, found: Found, owner: str, *, is_part: bool) -> di
     moment = reached(form.chosen, found.position)
     left = moment - found.window.begin if moment else timedelta()
     share = 1 - left / (found.window.end - found.window.begin) if moment else 0.0
-    context |= {"reached": show_minute(moment), "share": f"{min(max(share, 0), 1):.0%}"}
+    context |= {"reached": show_minute(moment), "share": show_share(min(max(share, 0), 1))}
     return context | {
         "keep_looking": form.link(before=position, kept=keep(owner, found), sort=form.values.get("sort", ""))
     }

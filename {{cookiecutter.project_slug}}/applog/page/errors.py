@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
 from applog.conf import project_folder
@@ -142,12 +142,14 @@ class ErrorsForm(AnswerForm):
             "last": _("Last seen"),
         }
         rows = [ErrorRow(group, self, Spark(found.window, group.bars), group.is_new(since)) for group in groups[:ROWS]]
+        number = sum(group.count for group in groups) + found.others
         return {
             "rows": rows,
             "chips": list(chips(self)),
             "headings": self.headings(labels),
-            "total": show_number(sum(group.count for group in groups) + found.others),
-            "kinds": show_number(len(groups)),
+            "total": ngettext("%(number)s record", "%(number)s records", number) % {"number": show_number(number)},
+            "of_kinds": ngettext("of one kind", "of %(number)s kinds", len(groups))
+            % {"number": show_number(len(groups))},
             "not_shown": show_number(len(groups) - ROWS) if len(groups) > ROWS else "",
             "others": show_number(found.others) if found.others else "",
             "most_kinds": show_number(KINDS),

@@ -18,7 +18,7 @@ from applog.reading.pages import Position
 from applog.reading.query import PATTERN_CHARACTERS, Query
 from applog.reading.request_lines import LOGGER
 from applog.reading.requests import ORDERS, PERCENTILES, SLOW, RequestGroup, Requests
-from applog.text import show_minute, show_ms, show_number
+from applog.text import show_minute, show_ms, show_number, show_share
 
 
 @dataclass
@@ -49,8 +49,8 @@ class RouteRow:
         times = zip(PERCENTILES, group.percentiles, strict=True)
         return [
             (_("Requests"), "", show_number(group.count)),
-            ("4xx", "", f"{group.share('4'):.1%}"),
-            ("5xx", failed, f"{group.share('5'):.1%}"),
+            ("4xx", "", show_share(group.share("4"), 1)),
+            ("5xx", failed, show_share(group.share("5"), 1)),
             *((f"p{share}", "log-warning" if time > SLOW else "", show_ms(time)) for share, time in times),
         ]
 

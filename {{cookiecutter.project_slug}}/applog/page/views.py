@@ -26,7 +26,7 @@ from applog.page.places import BUSY, answer_form, busy, place
 from applog.page.rows import Row
 from applog.reading.pages import Page, Position, read_newer, read_older
 from applog.reading.search import SlowPatternError
-from applog.text import SLOW_PATTERN, now, show_number, show_size, show_time
+from applog.text import SLOW_PATTERN, now, show_number, show_share, show_size, show_time
 
 RECORDS, PAGE_CHARACTERS = 100, 1 << 20  # on a page
 READ_SECONDS = 1.0
@@ -163,7 +163,7 @@ def describe_log(log: ProjectLog) -> dict[str, Any]:
     if moment := log.next_rotation:
         due.append(show_time(moment) if moment > now() else _("with the next record"))
     if log.max_bytes:
-        reached = {"size": show_size(log.max_bytes), "share": f"{current / log.max_bytes:.0%}"}
+        reached = {"size": show_size(log.max_bytes), "share": show_share(current / log.max_bytes)}
         due.append(_("at %(size)s, %(share)s reached") % reached)
     return {
         "name": log.path.name,
