@@ -94,6 +94,7 @@ def test_a_worker_s_records_reach_the_log_files(bake, environment, tmp_path):
     assert {ends[record["task.id"]]["message"].split(" in ")[0] for record in greetings} == {
         "users.tasks.greet SUCCESS"
     }
+    assert not [record for record in records if "data" in record]
     [failure] = [record for record in records if "exception.type" in record]
     assert (failure["message"].split(" in ")[0], failure["level"]) == ("users.tasks.fail FAILURE", "ERROR")
     assert (failure["exception.message"], failure["request_id"]) == ("no such order", request)

@@ -12,7 +12,7 @@ PASSWORD = "correct horse"  # noqa: S105  of a project that lives for a test
 
 def prepare(project, python):
     """Make the database and an administrator."""
-    run(python, "manage.py", "migrate", "--verbosity", "0", cwd=project)
+    run(python, "manage.py", "migrate", "--verbosity", "0", cwd=project, env={"LOG_FILES": "off"})
     names = ["--username", "admin", "--email", "admin@example.com"]
     env = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD, "LOG_FILES": "off"}
     run(python, "manage.py", "createsuperuser", "--no-input", *names, cwd=project, env=env)

@@ -23,7 +23,7 @@ logger = logging.getLogger("applog.command")
 
 @contextmanager
 def command_log(arguments: Sequence[str]) -> Iterator[None]:
-    """Log the end of the command that runs in this block, unless it is one of settings.LOG_QUIET_COMMANDS.
+    """Log the end of the command that runs in this block, but of settings.LOG_QUIET_COMMANDS only a crash.
 
     INFO is the level of one that ends with the status 0, WARNING with another, ERROR, with a traceback, of an exception
     that nobody has caught. The console, which has the command's own output, does not get the record.
@@ -51,11 +51,11 @@ def command_log(arguments: Sequence[str]) -> Iterator[None]:
 
 
 def _log(name: str, status: int, error: BaseException | None, duration: float) -> None:
-    if name in getattr(settings, "LOG_QUIET_COMMANDS", QUIET) and not status:
+    is_crash = not (error is None or isinstance(error, CommandError | KeyboardInterrupt))
+    if name in getattr(settings, "LOG_QUIET_COMMANDS", QUIET) and not is_crash:
         return
     from applog.setup import with_files  # noqa: PLC0415  it needs the settings
 
-    is_crash = not (error is None or isinstance(error, CommandError | KeyboardInterrupt))
     level = logging.ERROR if is_crash else logging.WARNING if status else logging.INFO
     why = f": {shorten(str(error), REASON_CHARACTERS)}" if isinstance(error, CommandError) else ""
     more = {"command.name": name, "exit_code": status, "duration_ms": duration, "on_console": with_files()}

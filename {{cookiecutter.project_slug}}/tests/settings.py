@@ -14,6 +14,7 @@ os.environ |= {
 
 from config.settings import *  # noqa: F403
 
+os.environ.pop("SENTRY_DSN", None)  # what fails in a test is no news
 # % if cookiecutter.accounts == "admin"
 # client.login() has no request, whose address the limit of sign-ins asks for.
 AXES_ENABLED = False

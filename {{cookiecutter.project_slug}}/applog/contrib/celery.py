@@ -25,6 +25,7 @@ def connect() -> None:
     signals.task_failure.connect(failed)
     signals.task_postrun.connect(finished)
     logging.getLogger("celery.app.trace").addFilter(is_not_of_an_end)
+    logging.getLogger("celery.worker.strategy").addFilter(without_arguments)
 
 
 def leave_logging(**_: object) -> None:
@@ -34,6 +35,12 @@ def leave_logging(**_: object) -> None:
 def is_not_of_an_end(record: logging.LogRecord) -> bool:
     """Tell whether a record is another one than Celery's of a task's end. This is a filter."""
     return record.msg not in OWN_RECORDS
+
+
+def without_arguments(record: logging.LogRecord) -> bool:
+    """Take the arguments of a task that has been received from its record. This is a filter, which keeps all."""
+    vars(record).pop("data", None)
+    return True
 
 
 def keep_request_id(headers: dict[str, Any], **_: object) -> None:
