@@ -28,6 +28,7 @@ logger = logging.getLogger("applog.task")
 class Running(NamedTuple):
     """A task that has begun, what it has bound, and the task that it runs in, if it does."""
 
+    id: str
     name: str
     begin: float  # time.perf_counter()
     fields: bind
@@ -49,7 +50,7 @@ def begin(task_id: str, name: str, request_id: object = None) -> None:
     """
     fields = bind({"task.id": task_id, "task.name": name})
     is_id = isinstance(request_id, str) and REQUEST_ID_PATTERN.fullmatch(request_id)
-    _running.set(Running(name, time.perf_counter(), fields, inherited_request_id.get(), _running.get()))
+    _running.set(Running(task_id, name, time.perf_counter(), fields, inherited_request_id.get(), _running.get()))
     if is_id:
         inherited_request_id.set(str(request_id))
     logger.debug("%s begins", name)
@@ -68,6 +69,8 @@ def end(state: str, error: BaseException | None = None, level: int | None = None
         logger.error("A task that did not begin: %s", state, exc_info=error)
         return
     duration = round((time.perf_counter() - running.begin) * 1000, 1)
+    # Again, as requests that the task has made, by Django's Client say, have ended all fields.
+    bind({"task.id": running.id, "task.name": running.name})
     level = level or (logging.ERROR if error else logging.INFO)
     more = {"duration_ms": duration}
     logger.log(level, "%s %s in %s ms", running.name, state, duration, exc_info=error, extra=more)

@@ -1,7 +1,7 @@
 """Sends errors to Sentry, or to what speaks its protocol: GlitchTip, Bugsink.
 
 This module is imported only if SENTRY_DSN is set. What leaves the machine has no more secrets than the log has: neither
-bodies of requests nor cookies nor query strings, and all else as `applog.redaction.plain` leaves it.
+bodies of requests nor cookies nor query strings nor variables, and all else as `applog.redaction.plain` leaves it.
 https://docs.sentry.io/platforms/python/integrations/django/
 """
 
@@ -11,7 +11,9 @@ from typing import Any
 from environs import EnvError
 
 from applog.context import NO_REQUEST, current_request, request_user, stamp
+from applog.formatters import message_of
 from applog.redaction import plain
+from applog.security import REFUSALS, security_event
 
 try:
     import sentry_sdk
@@ -41,6 +43,7 @@ def start(dsn: str) -> None:
         sentry_sdk.init(
             dsn,
             before_send=scrub,
+            include_local_variables=False,
             max_request_body_size="never",
             auto_session_tracking=False,
             send_client_reports=False,
@@ -51,9 +54,19 @@ def start(dsn: str) -> None:
 
 
 def scrub(event: Any, hint: dict[str, Any]) -> Any:
-    """Return an event without secrets, with the ids of its request, trace and user."""
-    record = hint.get("log_record") or logging.makeLogRecord({})
+    """Return an event without secrets, with the ids of its request, trace and user, and the fields that are bound.
+
+    Returns None, so that nothing is sent, for what Django refuses: strangers can cause any number of such records.
+    """
+    if record := hint.get("log_record"):
+        if security_event(record) in REFUSALS:
+            return None
+        event["logentry"] = {"message": message_of(record)}  # not the arguments, of which nothing says what they are
+    else:
+        record = logging.makeLogRecord({})
     stamp(record)
+    if bound := vars(record).get("bound_fields"):
+        event["extra"] = {**(event.get("extra") or {}), **bound.values}
     tags = {name: value for name in TAGS if (value := vars(record).get(name, NO_REQUEST)) != NO_REQUEST}
     if user := request_user(getattr(record, "request", None) or current_request.get()):
         event["user"] = {"id": str(user.pk)}
