@@ -140,6 +140,7 @@ def test_readers_of_the_log_leave_the_site_its_threads(bake, environment):
             statuses = [search.result()[0] for search in searches]
         assert set(statuses) <= {200, 503}
         assert 503 in statuses
-        wait_for(lambda: session.get(f"{PAGE}?text=nothing")[0] == 200, seconds=20)  # the downloads have ended
+        log = project / "logs" / "django.log"
+        wait_for(lambda: "A log download was ended" in log.read_text(encoding="utf-8"), seconds=20)
+        wait_for(lambda: session.get(f"{PAGE}?text=nothing")[0] == 200, seconds=20)
         assert memory_of(server) - before < 100_000_000
-    assert "A log download was ended" in (project / "logs" / "django.log").read_text(encoding="utf-8")
