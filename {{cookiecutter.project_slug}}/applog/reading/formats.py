@@ -82,7 +82,7 @@ def parse_record(text: str) -> dict[str, Any]:
 
 def level_forms(name: str) -> tuple[str, ...]:
     """Return how the level `name` is written in a record, in one of the formats; perhaps in others' messages, too."""
-    forms = f"{name} ", f"{name}:", f"{name}]", f'"{name}"', f"[{name.lower()}", f'"{name.lower()}"'
+    forms = name, f"[{name.lower()}", f'"{name.lower()}"'
     return (*forms, _OF_STATUS[name]) if name in _OF_STATUS else forms
 
 
