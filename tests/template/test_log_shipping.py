@@ -135,10 +135,11 @@ def configure(project, name, **changes):
     return text
 
 
-def rotate_under(project, kind, processes, sent, patience=3, *, may_repeat=False):
+def rotate_under(project, kind, processes, sent, patience=3, *, may_repeat=False, may_miss_a_rotation=False):
     """Let processes write the security log and rotate it, and assert that each record was sent, and once.
 
     The agent has come to its end when nothing was sent for `patience` seconds. With `may_repeat` once is not asked for.
+    With `may_miss_a_rotation` the last records of one file may be missing.
     """
     log = project / "logs" / "security.log"
     storm = Storm(kind, log, seconds=8, pause=0.001, options=ROTATIONS[kind], format=JSON_LINE)
@@ -152,9 +153,13 @@ def rotate_under(project, kind, processes, sent, patience=3, *, may_repeat=False
         found = Counter(message.partition(" ")[0] for message in sent() if message.endswith("xx end"))
         if found.total() == before:
             break
-    lost, twice = (written - found).total(), (found - written).total()
-    print(f"{written.total()} records, {len(storm.files()) - 1} rotated files, {lost} lost, {twice} twice")
-    assert lost == 0
+    lost, twice = written - found, (found - written).total()
+    print(f"{written.total()} records, {len(storm.files()) - 1} rotated files, {lost.total()} lost, {twice} twice")
+    if may_miss_a_rotation and lost:
+        contents = [re.findall(r'"message": "(\S+)', path.read_text(encoding="utf-8")) for path in storm.files()]
+        assert any(set(content[-lost.total() :]) == set(lost) for content in contents)
+    else:
+        assert lost == Counter()
     assert twice == 0 or may_repeat
 
 
@@ -210,7 +215,12 @@ def test_syslog_ng_sends_each_record_to_graylog(project, tmp_path, start, syslog
             assert {key for key in record if f"_{key}" not in message} == set()
             milliseconds = f"{float(message['timestamp']) % 60:06.3f}Z"
             assert record["timestamp"].endswith(milliseconds)
-        rotate_under(project, kind, 1, lambda: [message["short_message"] for message in graylog.messages])
+
+        def sent():
+            return [message["short_message"] for message in graylog.messages]
+
+        # It looks at the end of its file, then at the name: what it does not see is written and rotated in between.
+        rotate_under(project, kind, 1, sent, may_miss_a_rotation=True)
     finally:
         graylog.close()
 
