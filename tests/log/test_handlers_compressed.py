@@ -8,7 +8,7 @@ from contextlib import suppress
 import handler_scenes as scenes
 import pytest
 from conftest import WINDOWS_PYTHON, windows
-from handler_support import RotatedLog, compression, handlers, own_files, record
+from handler_support import compression, handlers, own_files, record, unpacked_text
 from servers import wait_for
 from storm import SECONDS_SUFFIX, Storm
 
@@ -30,14 +30,6 @@ def write(handler, numbers):
         handler.emit(record(message=f"n{number}n {'x' * 90}"))
 
 
-def text_of(log):
-    """Return what stands in the log's files, as the reader puts them in order."""
-    files = [file.path for file in RotatedLog(log).files()]
-    return "".join(
-        (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode() for path in files
-    )
-
-
 def plain_files(log):
     """Return the rotated files that are not compressed."""
     return [path for path in own_files(log) if path != log and path.suffix != ".gz"]
@@ -52,7 +44,7 @@ def test_rotated_files_become_gzip_files_and_go_on_to_be_counted(log, make, cls)
         wait_for(lambda: not plain_files(log))
     packed = [path for path in own_files(log) if path.suffix == ".gz"]
     assert len(packed) == 5 if "Timed" not in cls else len(packed) > 10
-    lines = [int(line.split("n")[1]) for line in text_of(log).splitlines()]
+    lines = [int(line.split("n")[1]) for line in unpacked_text(log).splitlines()]
     assert lines == list(range(lines[0], 300))
     assert {path.stat().st_mode & 0o777 for path in packed} == {log.stat().st_mode & 0o777}
     hidden = {path.name for path in log.parent.iterdir() if path.name[0] == "."}
@@ -72,7 +64,7 @@ def test_a_file_that_another_process_can_write_is_left_alone(log, make, cls):
     slow.close()
     handler.doRollover()
     wait_for(lambda: not plain_files(log))
-    assert all(text_of(log).count(f"n{number}n") == 1 for number in (*range(30), 900, 901))
+    assert all(unpacked_text(log).count(f"n{number}n") == 1 for number in (*range(30), 900, 901))
 
 
 def test_a_late_record_of_a_compressed_day(log, make):
@@ -102,7 +94,7 @@ def test_what_a_killed_process_left_is_finished(log, make, cls):
     handler = make(cls, log, compress=True, **OPTIONS[cls])
     write(handler, range(30, 31))
     wait_for(lambda: not plain_files(log))
-    assert text_of(log).count("n0n") == 1
+    assert unpacked_text(log).count("n0n") == 1
     wait_for(lambda: not log.with_name(".django.log.gz").exists())
 
 
@@ -117,7 +109,7 @@ def test_somebody_else_s_file_of_that_name_is_kept(log, make, cls):
     time.sleep(0.3)
     contents = [gzip.decompress(path.read_bytes()) for path in own_files(log) if path.suffix == ".gz"]
     assert b"somebody's" in contents
-    assert all(text_of(log).count(f"n{number}n") == 1 for number in range(30))
+    assert all(unpacked_text(log).count(f"n{number}n") == 1 for number in range(30))
 
 
 @pytest.mark.skipif(not scenes.DESCRIPTORS.exists(), reason="looks for open files in /proc")
@@ -138,7 +130,7 @@ def test_a_fork_in_the_middle_of_a_file(log, make, monkeypatch):
     handler._close_window()  # noqa: SLF001  as if half a second had passed
     write(handler, [9999])  # the next look goes on with it
     wait_for(lambda: not plain_files(log), seconds=60)
-    assert text_of(log).count("\n") == 2501
+    assert unpacked_text(log).count("\n") == 2501
 
 
 def target_of(descriptor):

@@ -1,13 +1,15 @@
 """Each call of the system that the handlers make fails once, and then for good: nothing is raised or lost."""
 
 import errno
+import io
 import itertools
 import logging
 import os
 import sys
+from contextlib import suppress
 
 import pytest
-from handler_support import KINDS, SIZES, assert_each_once, handlers, record
+from handler_support import KINDS, SIZES, assert_each_once, handlers, own_files, record, unpacked_text
 
 if sys.platform == "win32":
     pytest.skip("the calls are those of POSIX", allow_module_level=True)
@@ -22,10 +24,12 @@ CALLS = [
     (fcntl, "fcntl"),
     *((handlers.os_files.OwnFile, name) for name in ("read", "seek", "truncate")),
 ]
+OF_COMPRESSION = [*CALLS, (os, "fsync"), (os, "utime"), (handlers.os_files.OwnFile, "write"), (io, "FileIO")]
 OPTIONS = {
     "Size": ("SharedRotatingFileHandler", {"maxBytes": 100, "backupCount": 90, "totalBytes": 1 << 20}),
     "Time": ("SharedTimedRotatingFileHandler", {"when": "s", "maxBytes": 100, "totalBytes": 1 << 20}),
 }
+CLOSE = os.close
 RECORDS = range(100, 112)
 FIRST = (1, 8)  # where a lasting trouble begins; without fstat, each time costs a second of waiting
 
@@ -43,8 +47,14 @@ class Fault:
         if self.armed:
             self.count += 1
             if self.count == self.number or (self.for_good and self.count > self.number):
+                if self.call is CLOSE:  # which frees the descriptor even if it fails, see close(2)
+                    self.call(*args)
                 raise OSError(self.error, os.strerror(self.error))
         return self.call(*args, **kwargs)
+
+    def put_in(self, patch, owner, name):
+        """Take the place of the function, or of the method, to which the object is handed, unlike to `self`."""
+        patch.setattr(owner, name, self.__call__ if not isinstance(owner, type) else lambda *args: self(*args))  # noqa: PLW0108
 
 
 def write_with(fault, handler):
@@ -74,7 +84,7 @@ def test_a_call_that_fails_costs_no_record(tmp_path, monkeypatch, kind, owner, n
             handler.emit(record(1_700_000_000, "first"))  # afterwards there is a file to write
             fault = Fault(owner, name, number, error, for_good=for_good)
             with monkeypatch.context() as patch:
-                patch.setattr(owner, name, staticmethod(fault) if owner in (os, fcntl) else method_of(fault))
+                fault.put_in(patch, owner, name)
                 write_with(fault, handler)
             handler.close()
             assert_each_once(log, RECORDS)
@@ -82,9 +92,37 @@ def test_a_call_that_fails_costs_no_record(tmp_path, monkeypatch, kind, owner, n
             return
 
 
-def method_of(fault):
-    """Return a function that is a method in a class."""
-    return lambda *args: fault(*args)  # noqa: PLW0108  unlike `fault`, a lambda is bound
+@SIZES
+@KINDS
+@pytest.mark.parametrize(("owner", "name"), OF_COMPRESSION, ids=[name for _, name in OF_COMPRESSION])
+def test_a_call_that_fails_while_a_file_is_compressed(tmp_path, monkeypatch, kind, owner, name, full):
+    """Without this, a moment of trouble leaves half a file, or takes the original before its copy is complete."""
+    cls, options = OPTIONS[kind]
+    errors = itertools.cycle(ERRORS)
+    for number in itertools.count(1):
+        for error in ERRORS if full else [next(errors)]:
+            log = tmp_path / f"{number}-{error}" / "django.log"
+            handler = getattr(handlers, cls)(log, **options)
+            for n in RECORDS:
+                handler.emit(record(1_700_000_000 + n / 4, f"n{n}n {'x' * 40}"))
+                handler._close_window()  # noqa: SLF001  as if half a second had passed
+            handler.close()
+            fault = Fault(owner, name, number, error, for_good=False)
+            compressor = getattr(handlers, cls)(log, **options, compress=True)._compressor  # noqa: SLF001
+            with monkeypatch.context() as patch:
+                fault.put_in(patch, owner, name)
+                fault.armed = True
+                with suppress(OSError):  # as its thread does
+                    compressor._compress()  # noqa: SLF001
+                fault.armed = False
+            compressor = getattr(handlers, cls)(log, **options, compress=True)._compressor  # noqa: SLF001
+            compressor._compress()  # noqa: SLF001  the next thread's try
+            text = unpacked_text(log)
+            assert {n: text.count(f"n{n}n") for n in RECORDS} == dict.fromkeys(RECORDS, 1)
+            assert not log.with_name(".django.log.gz").exists()
+            assert {path.suffix for path in own_files(log)[1:]} == {".gz"}
+        if fault.count < number:
+            return
 
 
 @KINDS
@@ -99,7 +137,7 @@ def test_a_write_that_fails_costs_that_record_at_most(tmp_path, monkeypatch, kin
         handler = getattr(handlers, cls)(log, **options)
         fault = Fault(file, "write", number, error, for_good=False)
         with monkeypatch.context() as patch:
-            patch.setattr(file, "write", method_of(fault))
+            fault.put_in(patch, file, "write")
             write_with(fault, handler)
         handler.close()
         text = "".join(path.read_text() for path in log.parent.glob("django.log*"))

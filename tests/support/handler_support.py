@@ -1,5 +1,6 @@
 """What the tests of the handlers share."""
 
+import gzip
 import importlib
 import logging
 import os
@@ -40,6 +41,14 @@ def own_files(log):
 def text_of(log):
     """Return what stands in the log and its rotated files."""
     return "".join(path.read_text(encoding="utf-8") for path in own_files(log))
+
+
+def unpacked_text(log):
+    """Return what stands in the log and its rotated files, compressed ones, too, as the reader puts them in order."""
+    contents = {file.path: file.path.read_bytes() for file in RotatedLog(log).files()}
+    return b"".join(
+        gzip.decompress(content) if path.suffix == ".gz" else content for path, content in contents.items()
+    ).decode()
 
 
 def assert_each_once(log, numbers):

@@ -110,15 +110,6 @@ else:
                 os.fchmod(descriptor, like.st_mode & 0o777)
 
 
-def identity(descriptor: int) -> tuple[int, int]:
-    """Return device and inode of an open file; zeros if the system does not tell."""
-    try:
-        status = os.fstat(descriptor)
-    except OSError:
-        return 0, 0
-    return status.st_dev, status.st_ino
-
-
 class OwnFile(io.FileIO):
     """The open file of a descriptor, which a daemon may close, to open another file under its number.
 
@@ -127,11 +118,17 @@ class OwnFile(io.FileIO):
 
     def __init__(self, descriptor: int, mode: str = "ab") -> None:
         super().__init__(descriptor, mode, closefd=False)
-        self._identity = identity(descriptor)
+        self._status: os.stat_result | None = None
+        with suppress(OSError):  # on FAT drives, Python 3.12.0 does not tell
+            self._status = os.fstat(descriptor)
 
     def is_own(self) -> bool:
-        """Tell whether the descriptor still is that of this file."""
-        return identity(self.fileno()) == self._identity
+        """Tell whether the descriptor still is that of this file, as far as the system tells."""
+        try:
+            status = os.fstat(self.fileno())
+        except OSError as error:
+            return error.errno != errno.EBADF
+        return self._status is None or os.path.samestat(status, self._status)
 
     def status_at(self, path: str) -> os.stat_result | None:
         """Return the `os.stat` of `path`, or None when it does not lead to this file."""
