@@ -1,15 +1,18 @@
 """Fork, threads, exit, subprocesses: nothing hangs, nothing leaks."""
 
+import json
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import handler_scenes as scenes
 import pytest
-from handler_support import KINDS, assert_each_once, command, play, record, whole_lines
-from storm import Storm
+from handler_support import KINDS, SIZES, assert_each_once, command, own_files, play, record, text_of, whole_lines
+from storm import SECONDS_SUFFIX, Storm
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="fork and signals are of POSIX")
 
@@ -19,6 +22,34 @@ def test_fork_in_the_middle_of_rotations(log, kind):
     """Without this, a worker that is forked at the wrong moment hangs at its first record."""
     assert play(scenes.fork_while_rotating, log, kind) == ""
     assert_each_once(log, range(1000, 1060))
+
+
+@SIZES
+@KINDS
+def test_signals_in_the_middle_of_anything(log, kind, full):
+    """Without this, a signal's handler that logs waits for itself, or a process that was stopped costs records."""
+    seconds = 20 if full else 4
+    options = {"maxBytes": 16_000, "backupCount": 9000} | ({"when": "s"} if kind == "Time" else {})
+    storm = Storm(kind, log, options=options, seconds=seconds + 2, pause=0.0002, threads=2, signals=True)
+    storm.start(4)
+    storm.disturb(seconds)
+    storm.wait()
+    of_signals = [key for key in storm.acknowledged() if key[1] == 2]
+    assert len(of_signals) > 100
+    storm.assert_intact(SECONDS_SUFFIX if kind == "Time" else None)
+
+
+@KINDS
+def test_an_exception_of_a_signal_in_the_middle_of_anything(log, kind):
+    """Without this, Ctrl+C at the wrong moment leaves the lock taken, or a process that rotates no more."""
+    done = subprocess.run(command(scenes.write_interrupted, log, kind, 4), capture_output=True, text=True, check=True)
+    tried, *written = json.loads(done.stdout)
+    counts = Counter(re.findall("n([0-9]+)n", text_of(log)))
+    assert {number: counts[str(number)] for number in written} == dict.fromkeys(written, 1)
+    assert max(counts.values()) == 1
+    assert tried - len(written) > 50  # were interrupted
+    assert len(own_files(log)) > 3
+    assert log.stat().st_size < 100  # the last one alone
 
 
 @KINDS

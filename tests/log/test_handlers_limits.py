@@ -45,6 +45,19 @@ def test_the_next_file_of_a_day_comes_after_the_others_though_the_first_are_gone
     assert names(log)[-2:] == [".2024-10-04.7.gz", ".2024-10-04.8"]
 
 
+def test_a_late_record_does_not_begin_a_file(log, make):
+    """Without this, a file of today's is named after yesterday if it begins with a record that came late."""
+    handler = make("SharedTimedRotatingFileHandler", log, when="midnight", utc=True, maxBytes=240)
+    day = 20_000 * 86400
+    for number, created in enumerate([day, day + 86400, day + 86401, day + 1, day + 2, day + 86402]):
+        handler.handle(record(created, f"n{number}n {'x' * 90}"))
+    assert [path.name for path in own_files(log)] == [
+        "django.log", "django.log.2024-10-04", "django.log.2024-10-05",
+    ]  # fmt: skip
+    files = [path.read_text() for path in own_files(log)]
+    assert [[number for number in range(6) if f"n{number}n" in text] for text in files] == [[5], [0, 3, 4], [1, 2]]
+
+
 def test_backup_count_counts_days(log, make):
     """Without this, a flood of one afternoon removes the 89 days before it."""
     handler = make("SharedTimedRotatingFileHandler", log, maxBytes=150, backupCount=2, **BY_TIME)

@@ -7,6 +7,7 @@ import atexit
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -145,6 +146,37 @@ def fork_while_rotating(log, kind):
     stop.set()
     for thread in threads:
         thread.join()
+
+
+def write_interrupted(log, kind, seconds):
+    """Write while each moment may raise KeyboardInterrupt, and print the numbers of the records that came through."""
+    times = {"when": "s"} if kind == "Time" else {}
+    handler = start(log, kind, **times, maxBytes=600, backupCount=9000)
+    done, is_armed = [], False
+
+    def interrupt(*_):
+        nonlocal is_armed
+        if is_armed:
+            is_armed = False
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.00537)
+    until, number = time.time() + float(seconds), 1000
+    while time.time() < until:
+        with suppress(KeyboardInterrupt):
+            is_armed = True
+            write(number, number + 1)
+            is_armed = False
+            done.append(number)
+        number += 1
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    time.sleep(0.6)  # until a rotation that failed is tried again
+    write(number, number + 1)
+    lock = handler._process_lock  # noqa: SLF001
+    assert not lock.held
+    assert not lock.busy
+    say(json.dumps([number - 1000, *done, number]))
 
 
 def write_last_words(log, kind):

@@ -6,6 +6,7 @@ library only, so that any Python on any system can run it.
 
 import gzip
 import importlib
+import itertools
 import json
 import logging
 import logging.handlers
@@ -13,6 +14,7 @@ import mmap
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -30,6 +32,7 @@ LINE = re.compile(r"(\d+\.\d{6}) (\d+)-(\d+)-(\d+) x* end")
 FAULTS = ("lost", "duplicated", "torn", "misfiled")
 SECONDS_SUFFIX = "%Y-%m-%d_%H-%M-%S"
 ACKNOWLEDGED_BYTES = 8
+STOPPED = 0.02  # the share of the signals that stop a process
 
 
 def load_handlers():
@@ -52,32 +55,48 @@ def make_handler(job):
     return handler
 
 
-def write(logger, job, writer, thread):
-    """Log `records` lines, or for `seconds`, and note in `acks` how many calls have returned."""
+def numbered_lines(logger, job, writer, thread):
+    """Log a line each time a value is asked for, and note in `acks` how many calls have returned."""
     acks = None
     if job.get("acks"):
         with Path(job["acks"]).open("r+b") as file:
             acks = mmap.mmap(file.fileno(), 0)
-        slot = (writer * job.get("threads", 1) + thread) * ACKNOWLEDGED_BYTES
-    until = time.time() + job["seconds"] if "seconds" in job else None
+        slot = (writer * job["slots"] + thread) * ACKNOWLEDGED_BYTES
     filler = "x" * job.get("filler", 60)
+    for number in itertools.count(1):
+        logger.info("%d-%d-%d %s end", writer, thread, number - 1, filler)
+        if acks:
+            acks[slot : slot + ACKNOWLEDGED_BYTES] = number.to_bytes(ACKNOWLEDGED_BYTES, "little")
+        yield number
+
+
+def write(logger, job, writer, thread):
+    """Log `records` lines, or for `seconds`."""
+    lines = numbered_lines(logger, job, writer, thread)
+    until = time.time() + job["seconds"] if "seconds" in job else None
     pause = job.get("pause", 0)
     number = 0
     while (time.time() < until) if until else (number < job["records"]):
-        logger.info("%d-%d-%d %s end", writer, thread, number, filler)
-        number += 1
-        if acks:
-            acks[slot : slot + ACKNOWLEDGED_BYTES] = number.to_bytes(ACKNOWLEDGED_BYTES, "little")
+        number = next(lines)
         if pause:
             time.sleep(pause)
 
 
 def write_with_threads(logger, job, writer):
-    """Let each thread of a writer write."""
+    """Let each thread of a writer write, and the handler of a signal, in the middle of the main thread's lines."""
     count = job.get("threads", 1)
-    threads = [threading.Thread(target=write, args=(logger, job, writer, number)) for number in range(count)]
+    if job.get("signals"):
+        lines = numbered_lines(logger, job, writer, count)
+
+        def log_line(*_):
+            if not lines.gi_running:
+                next(lines)
+
+        signal.signal(signal.SIGUSR1, log_line)
+    threads = [threading.Thread(target=write, args=(logger, job, writer, number)) for number in range(1, count)]
     for thread in threads:
         thread.start()
+    write(logger, job, writer, 0)
     for thread in threads:
         thread.join()
 
@@ -112,8 +131,8 @@ class Storm:
         self.python = python or [sys.executable, "-X", "dev", "-W", "error"]
         self.acks = self.path.parent.parent / f"{self.path.name}.acks"
         self.acks.write_bytes(bytes(4096))
-        self.job = {"handler": handler, "path": str(path), "acks": str(self.acks), **job}
-        self.threads = job.get("threads", 1)
+        self.slots = job.get("threads", 1) + bool(job.get("signals"))
+        self.job = {"handler": handler, "path": str(path), "acks": str(self.acks), "slots": self.slots, **job}
         self.processes = []
         self.errors = ""
         self.writers = 0
@@ -135,6 +154,20 @@ class Storm:
             time.sleep(0.2)
             random.choice([process for process in self.processes if process.poll() is None]).kill()
             self.start()
+
+    def disturb(self, seconds):
+        """Send signals for so many seconds: to log a line, and to stop, and go on before the others cease to wait."""
+        while {writer for writer, _, _ in self.acknowledged()} != set(range(self.writers)):
+            time.sleep(0.01)
+        until = time.time() + seconds
+        while time.time() < until:
+            process = random.choice(self.processes)
+            process.send_signal(signal.SIGUSR1)
+            if random.random() < STOPPED:
+                process.send_signal(signal.SIGSTOP)
+                time.sleep(random.uniform(0, 0.5))
+                process.send_signal(signal.SIGCONT)
+            time.sleep(random.uniform(0, 0.002))
 
     def wait(self, timeout=240):
         """Wait until all writers have ended."""
@@ -186,15 +219,15 @@ class Storm:
     def acknowledged(self):
         """Yield writer, thread and number of each record whose call has returned."""
         acks = self.acks.read_bytes()
-        for slot in range(self.writers * self.threads):
+        for slot in range(self.writers * self.slots):
             at = slot * ACKNOWLEDGED_BYTES
             for number in range(int.from_bytes(acks[at : at + ACKNOWLEDGED_BYTES], "little")):
-                yield *divmod(slot, self.threads), number
+                yield *divmod(slot, self.slots), number
 
     def assert_intact(self, period=None):
         """Assert that nothing is wrong, and return how many records arrived."""
         found = self.count(period)
-        assert found["stderr"] == ""
+        assert found["stderr"] == "", found["stderr"][:3000]
         assert {fault: found[fault][:3] for fault in FAULTS} == {fault: [] for fault in FAULTS}
         return found["records"]
 

@@ -5,11 +5,12 @@ How that works is explained in applog.rotation.shared_handler, also which parame
 
 import itertools
 import logging.handlers
+import math
 import os
 import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from logging.handlers import RotatingFileHandler, TimedRotatingFileHandler
@@ -95,6 +96,8 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
     modification time decides, which can be wrong: a record made before midnight may be written after it.
     """
 
+    _waiting: Sequence[tuple[float, bytes]] = ()  # what was logged at a moment when the handler could not rotate
+
     def __init__(
         self,
         filename: str | os.PathLike[str],
@@ -113,21 +116,19 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
     def _find(self, name: str) -> Iterable[tuple[int, int]]:
         return find_dates(name, self.suffix)
 
-    def _open_window(self, created: float) -> None:
-        super()._open_window(created)
-        begin, end = self._periods.find_limits(created)
-        self._since, self._until = max(self._since, begin), min(self._until, end)
-        if self._is_late(created):
-            self._close_window()
+    def _find_limits(self, created: float) -> tuple[float, float]:
+        return (math.inf, -math.inf) if self._is_late(created) else self._periods.find_limits(created)
 
     def _is_due(self, status: os.stat_result, created: float, length: int) -> bool:
         if self._periods.current is None and status.st_size and self._process_lock.held:
             self._look_up_period(status)
-        if self._periods.current is None or super()._is_due(status, created, length):
-            return True
         period, current = self._periods.find(created), self._periods.current
-        # Later than now, with a second for clocks that are set: the clock was wrong when the file was begun.
-        return period > current or (period < current and self._periods.find(time.time() + 1) < current)
+        if current is None:
+            return True
+        if period < current:  # a late record, which goes into another file, however full this one is
+            # Later than now, with a second for clocks that are set: the clock was wrong when the file was begun.
+            return self._periods.find(time.time() + 1) < current
+        return period > current or super()._is_due(status, created, length)
 
     def _is_late(self, created: float) -> bool:
         """Tell whether the file of the record's period is rotated already: the clock was set back, or a thread slow."""
@@ -176,6 +177,18 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
         """Return the path of the file that comes after the others of its period."""
         numbers = itertools.count(files[-1].number + 1 if files else 0)
         return next(path for number in numbers if not os.path.lexists(path := self._path(period, number)))
+
+    def _put_meanwhile(self, created: float, data: bytes) -> None:
+        if self._periods.current == self._periods.find(created):
+            super()._put_meanwhile(created, data)
+        else:  # a new period has begun while the handler waits for the lock
+            self._waiting = (*self._waiting, (created, data))
+
+    def _end_look(self) -> None:
+        super()._end_look()
+        while self._waiting:
+            (created, data), *self._waiting = self._waiting
+            self._look_and_write(created, data)
 
     def _put(self, created: float, data: bytes) -> None:
         if self._is_late(created):

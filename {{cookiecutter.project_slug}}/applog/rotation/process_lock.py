@@ -114,11 +114,11 @@ class ProcessLock:
     def release(self) -> None:
         """Release the lock, if it is held. Its file stays open for the next time."""
         if self.held and self._file:
-            self.held = False
             try:
                 _unlock(self._file)
             except OSError:
                 self.close()
+            self.held = False  # afterwards, so that after an interrupt before `_unlock` it can be released again
 
     def close(self) -> None:
         """Close the lock's file, which also releases the lock."""

@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 from applog.rotation.compression import PACKED, Compressor
 from applog.rotation.os_files import REMOVED, WINDOWS, free_name, remove, resolve
 
+LOOKS_PER_FILE = 256  # with it, four processes exceed maxBytes by less than 2 %
+UNLIMITED_BYTES = 1 << 29  # of room, until the next look
+
 
 class Rotated(NamedTuple):
     """A rotated file: the one that is `number` in time among the files of a period. Their order is that of time."""
@@ -68,6 +71,8 @@ class Retention(FileHandler):
 
     maxBytes: int  # noqa: N815  the names of the standard library
     backupCount: int  # noqa: N815
+    stream: Any  # an OwnFile, or None while nothing is open
+    _room: int  # bytes that may be written until the next look
     _compressor: Compressor | None = None
 
     def __init__(
@@ -91,6 +96,16 @@ class Retention(FileHandler):
     def _is_due(self, status: os.stat_result, _created: float, length: int) -> bool:
         """Tell whether the file must be rotated before a record of `length` bytes."""
         return 0 < self._limit() <= status.st_size + length and status.st_size > 0
+
+    def _has_room(self, length: int) -> bool:
+        """Tell whether the file has room for so many bytes, without os.stat, and note how much."""
+        if not (limit := self._limit()):
+            self._room = UNLIMITED_BYTES
+            return True
+        share = limit // LOOKS_PER_FILE
+        free = limit - length - self.stream.seek(0, os.SEEK_END)
+        self._room = max(share, free // 64)  # 64 processes may all write as much
+        return bool(free > share)
 
     def _rename(self, files: list[Rotated]) -> list[Rotated]:
         """Rename the file, which is not empty and can be renamed. The caller holds the lock.

@@ -21,18 +21,17 @@ import logging
 import math
 import os
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from logging.handlers import BaseRotatingHandler
 from typing import Any
 
 from applog.rotation import os_files
 from applog.rotation.complaints import Complaints
 from applog.rotation.process_lock import ProcessLock
-from applog.rotation.retention import Retention, discard
+from applog.rotation.retention import UNLIMITED_BYTES, Retention, discard
 
 LOOK_SECONDS = 0.5  # the longest time until a moved file is noticed
-LOOKS_PER_FILE = 256  # with it, four processes exceed maxBytes by less than 2 %
-UNLIMITED_BYTES = 1 << 29  # of room, until the next look
 
 
 class SharedFileHandler(Retention, BaseRotatingHandler):
@@ -50,8 +49,6 @@ class SharedFileHandler(Retention, BaseRotatingHandler):
     lock: Any
     encoding: str
     errors: str
-    stream: Any  # an OwnFile, or None while nothing is open
-    _room: int  # bytes; only rotation by size needs them
     _closed: bool
 
     def __init__(self, filename: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
@@ -88,14 +85,15 @@ class SharedFileHandler(Retention, BaseRotatingHandler):
         except Exception:  # noqa: BLE001  whatever a formatter or an argument's __str__ raises
             self.handleError(record)
             return
-        length = len(data)
+        # What a signal's handler logs behind this line may rotate the file, and so close this one.
+        length, stream = len(data), self.stream
         self._room = room = self._room - length
         try:
             in_window = self._since <= record.created < self._until
             if in_window and (room >= 0 or self._has_room(length)):
-                done = self.stream.write(data)
+                done = stream.write(data)
                 if done != length:
-                    os_files.take_back(self.stream, done)
+                    os_files.take_back(stream, done)
             else:
                 self._look_and_write(record.created, data)
         except Exception as error:  # noqa: BLE001  a log must never stop the application
@@ -104,8 +102,8 @@ class SharedFileHandler(Retention, BaseRotatingHandler):
 
     def _write_again(self, created: float, data: bytes, error: Exception) -> None:
         """Open the file again if it was closed behind our back, as by a daemon."""
-        is_gone = getattr(error, "errno", None) in {errno.EBADF, errno.ESTALE}
-        if self.stream and (is_gone or self.stream.closed):
+        is_gone = isinstance(error, ValueError) or getattr(error, "errno", None) in {errno.EBADF, errno.ESTALE}
+        if self.stream and is_gone:  # a closed file is a ValueError
             self._close_files()
             try:
                 self._look_and_write(created, data)
@@ -117,24 +115,33 @@ class SharedFileHandler(Retention, BaseRotatingHandler):
 
     def _look_and_write(self, created: float, data: bytes) -> None:
         if self._process_lock.busy:  # a namer, a rotator or a signal handler logs
-            self._append(data)
+            self._put_meanwhile(created, data)
             return
-        try:
-            self._process_lock.busy = True
+        with self._busy():
+            self._close_window()  # for what is logged meanwhile
             exclusive = os_files.WINDOWS or callable(self.rotator)
             try:
                 self._look(created, len(data), exclusive=exclusive)
-                self._open_window(created)
-                if self._limit():
-                    self._has_room(0)
+                self._has_room(0)
+                self._open_window(created, *self._find_limits(created))
             except Exception as error:  # noqa: BLE001  also whatever a namer or a rotator raises
-                SharedFileHandler._open_window(self, created)
+                self._room = UNLIMITED_BYTES
+                self._open_window(created)
                 self._complaints.delayed(error)
             if exclusive or self._closed:
                 self._close_window()
             self._put(created, data)
+
+    @contextmanager
+    def _busy(self) -> Iterator[None]:
+        try:
+            self._process_lock.busy = True
+            yield
         finally:
-            self._end_look()
+            try:
+                self._end_look()
+            finally:  # a signal's handler may have raised in the middle of it
+                self._end_look()
 
     def _look(self, created: float, length: int, *, exclusive: bool) -> None:
         """Open the file at the path, and rotate it if it is due. With `exclusive`, take the lock in any case."""
@@ -147,24 +154,28 @@ class SharedFileHandler(Retention, BaseRotatingHandler):
                 self._roll(created)
 
     def _end_look(self) -> None:
-        self._process_lock.release()
-        self._process_lock.busy = False
+        if self._process_lock.busy:
+            self._process_lock.release()
+            self._process_lock.busy = False
         if self._closed:  # a record after logging.shutdown, while the interpreter exits
             self._close_files()
         elif self._compressor:
             self._compressor.resume()
 
     def _put(self, _created: float, data: bytes) -> None:
-        self._append(data)
-
-    def _append(self, data: bytes) -> None:
         if not self.stream:
             self._reopen()
         os_files.write_whole(self.stream, data)
 
-    def _open_window(self, created: float) -> None:
-        self._since, self._until = created - LOOK_SECONDS, created + LOOK_SECONDS
-        self._room = UNLIMITED_BYTES
+    def _put_meanwhile(self, created: float, data: bytes) -> None:
+        SharedFileHandler._put(self, created, data)
+
+    def _find_limits(self, _created: float) -> tuple[float, float]:
+        """Return the times between which a file holds records, if it holds one made at `created`."""
+        return -math.inf, math.inf
+
+    def _open_window(self, created: float, begin: float = -math.inf, end: float = math.inf) -> None:
+        self._since, self._until = max(created - LOOK_SECONDS, begin), min(created + LOOK_SECONDS, end)
 
     def _close_window(self) -> None:
         self._since, self._until, self._room = math.inf, -math.inf, UNLIMITED_BYTES
@@ -183,14 +194,6 @@ class SharedFileHandler(Retention, BaseRotatingHandler):
         if self._compressor and not callable(self.rotator):
             self._compressor.wake()
 
-    def _has_room(self, length: int) -> bool:
-        """Tell whether the file has room for so many bytes, without os.stat, and how much."""
-        limit = self._limit()
-        share = limit // LOOKS_PER_FILE
-        free = limit - length - self.stream.seek(0, os.SEEK_END) if limit else 0
-        self._room = max(share, free // 64)  # 64 processes may all write as much
-        return bool(free > share)
-
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802  the standard library's name
         """Tell whether the file is full or from an earlier period than `record`."""
         if self._process_lock.busy or not os.path.isfile(self.baseFilename):
@@ -204,15 +207,11 @@ class SharedFileHandler(Retention, BaseRotatingHandler):
 
     def doRollover(self) -> None:  # noqa: N802
         """Rotate now, whether the file is due or not. Raises OSError if it cannot be rotated."""
-        with self.lock:
-            try:
-                self._process_lock.busy = True
-                self._process_lock.acquire(60)
-                self._process_lock.retry_at = -math.inf
-                self._reopen()
-                self._roll(time.time())
-            finally:
-                self._end_look()
+        with self.lock, self._busy():
+            self._process_lock.acquire(60)
+            self._process_lock.retry_at = -math.inf
+            self._reopen()
+            self._roll(time.time())
 
     def rotate(self, source: str, dest: str) -> None:
         """Rename `source` to `dest`, or call the `rotator`. Raises OSError, or what the rotator raises."""
