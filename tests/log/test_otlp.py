@@ -359,7 +359,7 @@ def test_a_process_ends_in_time_whatever_its_collector_does(project):
         collector.close()
     assert end < 3
     [warning] = [line for line in console if "p0-0-" not in line]
-    assert warning.endswith("The process ends before they are sent.")
+    assert warning.endswith("Logging ends, or is set up anew, before they are sent.")
 
 
 def test_a_collector_that_is_back_is_told_of(project):

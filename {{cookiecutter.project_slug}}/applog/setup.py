@@ -12,7 +12,7 @@ from applog.flood import FloodFilter
 from applog.rotation.complaints import find_problem
 
 FLOOD = FloodFilter()
-find_problem_once = cache(find_problem)  # one answer for the whole process, which does not set up logging again
+find_problem_once = cache(find_problem)  # one answer for the whole process, as runserver sets up logging twice
 
 
 def configure(config: dict[str, Any]) -> None:

@@ -177,7 +177,7 @@ class OTLPHandler(logging.Handler):
             self._ends.set()
             self._last.join(EXIT_SECONDS)
             if self._last.is_alive():
-                self._exporter.failed(1, "The process ends before they are sent.")
+                self._exporter.failed(1, "Logging ends, or is set up anew, before they are sent.")
 
 
 def check_environment() -> None:
