@@ -1,8 +1,8 @@
 """The middleware that gives each request an id and logs its end."""
 
 import logging
+import secrets
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -110,7 +110,7 @@ def _begin(request: HttpRequest) -> float:
     given = request.META.get("HTTP_X_REQUEST_ID", "")  # request.headers would convert all of them
     given = given if REQUEST_ID_PATTERN.fullmatch(given) else ""
     is_trusted = settings.TRUSTED_PROXY_COUNT > 0
-    request.request_id = (is_trusted and given) or uuid.uuid4().hex  # type: ignore[attr-defined]
+    request.request_id = (is_trusted and given) or secrets.token_hex(16)  # type: ignore[attr-defined]
     request.client_request_id = "" if is_trusted else given  # type: ignore[attr-defined]
     if "HTTP_TRACEPARENT" in request.META:
         request.trace_context = parse_trace(request.META)  # type: ignore[attr-defined]

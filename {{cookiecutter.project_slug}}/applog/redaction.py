@@ -58,12 +58,13 @@ def redact(value: Any, convert: Callable[[Any], Any] | None = None, parents: tup
 
     """
     try:
-        if type(value) in SCALARS or isinstance(value, TEXT):
-            return value if convert is None else convert(value)
-        if convert and (fields := _fields(value)) is not None:
-            value = fields
-        if not isinstance(value, ALL):
-            return value if convert is None else convert(value)
+        if type(value) is not dict:  # which most containers are
+            if type(value) in SCALARS or isinstance(value, TEXT):
+                return value if convert is None else convert(value)
+            if convert and (fields := _fields(value)) is not None:
+                value = fields
+            if not isinstance(value, ALL):
+                return value if convert is None else convert(value)
         if id(value) in parents or len(parents) > MAX_DEPTH:
             return OMITTED
         parents = (*parents, id(value))

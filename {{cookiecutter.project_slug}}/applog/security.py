@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from django.apps import apps
@@ -39,12 +40,18 @@ def security_event(record: logging.LogRecord) -> str | None:
     """Return the name of the security event that `record` is about, or None for all other records."""
     if record.name[:7] not in {"applog.", "django."}:  # most records
         return None
-    logger_name = next((name for name in LOGGERS if f"{record.name}.".startswith(f"{name}.")), "")
+    logger_name = _logger_of(record.name)
     if logger_name == "applog.security":
         return getattr(record, "event", None)
     if logger_name and getattr(record, "status_code", None) in DENIED:
         return "authz_fail"
     return "input_validation_fail" if logger_name == "django.security" else None
+
+
+@lru_cache(maxsize=256)
+def _logger_of(name: str) -> str:
+    """Return the one of LOGGERS that a logger of this name is, or is below; "" if it is none."""
+    return next((logger for logger in LOGGERS if f"{name}.".startswith(f"{logger}.")), "")
 
 
 def connect() -> None:
