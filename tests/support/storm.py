@@ -165,7 +165,7 @@ class Storm:
             process.send_signal(signal.SIGUSR1)
             if random.random() < STOPPED:
                 process.send_signal(signal.SIGSTOP)
-                time.sleep(random.uniform(0, 0.5))
+                time.sleep(random.uniform(0, 0.3))
                 process.send_signal(signal.SIGCONT)
             time.sleep(random.uniform(0, 0.002))
 
