@@ -22,7 +22,8 @@ _CALL = rb"([A-Z]{1,20}+ [^ \n\"\\]++) (\d{3}) in (\d{1,12}+(?:\.\d{1,3}+)?+) ms
 _TIME = rb"(.{16})(.{7})(Z|[+-]\d\d:\d\d)"  # the minute, what follows it, and the time zone
 # 2026-02-09T14:03:12.417+01:00 INFO applog.request [8c1e] from 192.0.2.7 by user 5: GET /admin/ 200 in 12.3 ms
 _IN_TEXT = re.compile(
-    rb"\n%s(?: [A-Z]++)?+ applog\.request \[([^]\n]*+)] (?:from (?:[^ \n]++ by user )?+[^ \n]++ )?+%s"
+    # Most ids have 32 characters, which need not be looked at one by one.
+    rb"\n%s(?: [A-Z]++)?+ applog\.request \[(.{32}|[^]\n]*+)] (?:from (?:[^ \n]++ by user )?+[^ \n]++ )?+%s"
     rb"(?:, X-Request-ID [^ \n]++)?+(?=\n|\Z)" % (_TIME, _CALL)
 )
 _IN_JSON = re.compile(

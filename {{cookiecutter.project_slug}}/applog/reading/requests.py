@@ -1,8 +1,9 @@
 """The requests in a log, by their route: how many, how they ended, how long they took."""
 
 import heapq
+import operator
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import timedelta
@@ -126,7 +127,7 @@ class Requests:
         self.exhausted = False
         # How many requests there are of each part of the window, key, status and index of the duration.
         self._cells: Counter[tuple[int, bytes, bytes, int]] = Counter()
-        self._longest: dict[bytes, tuple[int, float]] = {}
+        self._longest: defaultdict[bytes, int] = defaultdict(lambda: LEAST)  # the index of the slowest of each key
         self._places = Places(window)
 
     @property
@@ -181,15 +182,16 @@ class Requests:
     def _count(self, rows: Rows, places: list[int]) -> None:
         indexes = list(map(index_of_duration, rows.durations))
         self._cells.update(zip(places, rows.keys, rows.statuses, indexes, strict=True))
-        for number, (key, index) in enumerate(zip(rows.keys, indexes, strict=True)):
-            if index >= self._longest.get(key, (LEAST, 0.0))[0]:
-                self._keep_slowest(rows, number, index)
+        # Those that may be the slowest so far; there are few, and finding them takes no statement for each row.
+        longest = map(self._longest.__getitem__, rows.keys)
+        for number in compress(range(len(indexes)), map(operator.ge, indexes, longest)):
+            self._keep_slowest(rows, number, indexes[number])
 
     def _keep_slowest(self, rows: Rows, number: int, index: int) -> None:
         """Keep the request of a row if none of its name took longer."""
         key, duration = rows.keys[number], float(rows.durations[number])
-        if duration > self._longest.get(key, (LEAST, 0.0))[1]:
-            self._longest[key] = index, duration
+        if index >= self._longest[key]:
+            self._longest[key] = index
             group = self._group(key)
             if duration > group.slowest:
                 time, name = b"".join(column[number] for column in rows[:3]), rows.ids[number]
