@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from handler_support import FORKS, SIZES
-from storm import SECONDS_SUFFIX, Storm
+from storm import SECONDS_SUFFIX, STRICT, Storm
 
 PYTHON = os.environ.get("FREE_THREADED_PYTHON") or shutil.which("python3.14t") or shutil.which("python3.13t")
 OPTIONS = {
@@ -24,9 +24,8 @@ def test_no_record_is_lost_or_misfiled_by_threads_that_run_at_once(log, fork, ki
     """Without this, a record is lost where the global lock had kept two threads apart."""
     asked = [PYTHON, "-c", "import sys; print(sys._is_gil_enabled())"]
     assert subprocess.run(asked, capture_output=True, check=True, text=True).stdout == "False\n"
-    python = [PYTHON, "-X", "dev", "-W", "error"]
-    options = {**OPTIONS[kind], "compress": compress}
-    storm = Storm(kind, log, python, options=options, seconds=12 if full else 4, threads=4, pause=0.0001, fork=fork)
+    job = {"options": {**OPTIONS[kind], "compress": compress}, "seconds": 12 if full else 4, "fork": fork}
+    storm = Storm(kind, log, [PYTHON, *STRICT], **job, threads=4, pause=0.0001)
     storm.start(4)
     storm.wait()
     assert storm.assert_intact(SECONDS_SUFFIX if kind == "Time" else None) > len(storm.files()) > 4

@@ -6,7 +6,7 @@ import itertools
 import logging
 import os
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 from handler_support import KINDS, SIZES, assert_each_once, handlers, own_files, record, unpacked_text
@@ -39,32 +39,31 @@ class Fault:
 
     def __init__(self, owner, name, number, error, *, for_good):
         """Prepare the fault."""
-        self.call, self.number, self.error, self.for_good = getattr(owner, name), number, error, for_good
-        self.count, self.armed = 0, False
+        self.owner, self.name, self.call = owner, name, getattr(owner, name)
+        self.number, self.error, self.for_good, self.count = number, error, for_good, 0
 
     def __call__(self, *args, **kwargs):
         """Fail, or do what the function does."""
-        if self.armed:
-            self.count += 1
-            if self.count == self.number or (self.for_good and self.count > self.number):
-                if self.call is CLOSE:  # which frees the descriptor even if it fails, see close(2)
-                    self.call(*args)
-                raise OSError(self.error, os.strerror(self.error))
+        self.count += 1
+        if self.count == self.number or (self.for_good and self.count > self.number):
+            if self.call is CLOSE:  # which frees the descriptor even if it fails, see close(2)
+                self.call(*args)
+            raise OSError(self.error, os.strerror(self.error))
         return self.call(*args, **kwargs)
 
-    def put_in(self, patch, owner, name):
+    @contextmanager
+    def in_place(self, monkeypatch):
         """Take the place of the function, or of the method, to which the object is handed, unlike to `self`."""
-        patch.setattr(owner, name, self.__call__ if not isinstance(owner, type) else lambda *args: self(*args))  # noqa: PLW0108
+        is_method = isinstance(self.owner, type)
+        with monkeypatch.context() as patch:
+            patch.setattr(self.owner, self.name, (lambda *args: self(*args)) if is_method else self.__call__)  # noqa: PLW0108
+            yield
 
 
-def write_with(fault, handler):
-    """Write records, while the calls of the handler may fail."""
+def write(handler):
+    """Write the records."""
     for number in RECORDS:
-        fault.armed = True
-        try:
-            handler.emit(record(1_700_000_000 + number / 4, f"n{number}n {'x' * 40}"))
-        finally:
-            fault.armed = False
+        handler.emit(record(1_700_000_000 + number / 4, f"n{number}n {'x' * 40}"))
         handler._close_window()  # noqa: SLF001  as if half a second had passed
 
 
@@ -83,9 +82,8 @@ def test_a_call_that_fails_costs_no_record(tmp_path, monkeypatch, kind, owner, n
             handler = getattr(handlers, cls)(log, **options)
             handler.emit(record(1_700_000_000, "first"))  # afterwards there is a file to write
             fault = Fault(owner, name, number, error, for_good=for_good)
-            with monkeypatch.context() as patch:
-                fault.put_in(patch, owner, name)
-                write_with(fault, handler)
+            with fault.in_place(monkeypatch):
+                write(handler)
             handler.close()
             assert_each_once(log, RECORDS)
         if fault.count < number:
@@ -103,18 +101,12 @@ def test_a_call_that_fails_while_a_file_is_compressed(tmp_path, monkeypatch, kin
         for error in ERRORS if full else [next(errors)]:
             log = tmp_path / f"{number}-{error}" / "django.log"
             handler = getattr(handlers, cls)(log, **options)
-            for n in RECORDS:
-                handler.emit(record(1_700_000_000 + n / 4, f"n{n}n {'x' * 40}"))
-                handler._close_window()  # noqa: SLF001  as if half a second had passed
+            write(handler)
             handler.close()
             fault = Fault(owner, name, number, error, for_good=False)
             compressor = getattr(handlers, cls)(log, **options, compress=True)._compressor  # noqa: SLF001
-            with monkeypatch.context() as patch:
-                fault.put_in(patch, owner, name)
-                fault.armed = True
-                with suppress(OSError):  # as its thread does
-                    compressor._compress()  # noqa: SLF001
-                fault.armed = False
+            with fault.in_place(monkeypatch), suppress(OSError):  # as its thread does
+                compressor._compress()  # noqa: SLF001
             compressor = getattr(handlers, cls)(log, **options, compress=True)._compressor  # noqa: SLF001
             compressor._compress()  # noqa: SLF001  the next thread's try
             text = unpacked_text(log)
@@ -136,9 +128,8 @@ def test_a_write_that_fails_costs_that_record_at_most(tmp_path, monkeypatch, kin
         log = tmp_path / str(number) / "django.log"
         handler = getattr(handlers, cls)(log, **options)
         fault = Fault(file, "write", number, error, for_good=False)
-        with monkeypatch.context() as patch:
-            fault.put_in(patch, file, "write")
-            write_with(fault, handler)
+        with fault.in_place(monkeypatch):
+            write(handler)
         handler.close()
         text = "".join(path.read_text() for path in log.parent.glob("django.log*"))
         assert sum(text.count(f"n{number}n") for number in RECORDS) >= len(RECORDS) - 1

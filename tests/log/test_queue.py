@@ -9,6 +9,7 @@ import pytest
 import queue_scenes as scenes
 from conftest import WINDOWS_PYTHON, python_for, windows
 from handler_support import assert_each_once, text_of
+from storm import STRICT
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="fork and signals are of POSIX")
 
@@ -17,7 +18,7 @@ def play(scene, log, python=None, status=0):
     """Play a scene in a Python of its own, and return what it wrote to stdout and to stderr."""
     python = python or [sys.executable]
     done = subprocess.run(
-        [*python, "-X", "dev", "-W", "error", Path(scenes.__file__), scene.__name__, log],
+        [*python, *STRICT, Path(scenes.__file__), scene.__name__, log],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == status, done.stderr

@@ -1,6 +1,5 @@
 """What the tests of the handlers share."""
 
-import gzip
 import importlib
 import logging
 import os
@@ -45,10 +44,7 @@ def text_of(log):
 
 def unpacked_text(log):
     """Return what stands in the log and its rotated files, compressed ones, too, as the reader puts them in order."""
-    contents = {file.path: file.path.read_bytes() for file in RotatedLog(log).files()}
-    return b"".join(
-        gzip.decompress(content) if path.suffix == ".gz" else content for path, content in contents.items()
-    ).decode()
+    return "".join(storm.read_unpacked(file.path) for file in RotatedLog(log).files())
 
 
 def assert_each_once(log, numbers):
@@ -67,7 +63,7 @@ def whole_lines(log):
 
 def command(scene, *arguments, python=None):
     """Return the command that plays a scene of handler_scenes.py in a Python of its own."""
-    python = python or [sys.executable, "-X", "dev", "-W", "error"]
+    python = python or [sys.executable, *storm.STRICT]
     return [*python, str(HERE / "handler_scenes.py"), scene.__name__, *map(str, arguments)]
 
 

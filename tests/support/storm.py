@@ -32,6 +32,7 @@ LINE = re.compile(r"(\d+\.\d{6}) (\d+)-(\d+)-(\d+) x* end")
 FAULTS = ("lost", "duplicated", "torn", "misfiled")
 SECONDS_SUFFIX = "%Y-%m-%d_%H-%M-%S"
 ACKNOWLEDGED_BYTES = 8
+STRICT = ("-X", "dev", "-W", "error")  # options of Python
 STOPPED = 0.02  # the share of the signals that stop a process
 
 
@@ -41,6 +42,12 @@ def load_handlers():
     if str(PROJECT) not in sys.path:
         sys.path.append(str(PROJECT))
     return importlib.import_module("applog.handlers")
+
+
+def read_unpacked(path):
+    """Return the text of a file, also of a compressed one."""
+    content = path.read_bytes()
+    return (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
 
 
 def make_handler(job):
@@ -128,11 +135,11 @@ class Storm:
     def __init__(self, handler, path, python=None, **job):
         """Prepare writers to `path`; what they do is in `job`."""
         self.path = Path(path)
-        self.python = python or [sys.executable, "-X", "dev", "-W", "error"]
+        self.python = python or [sys.executable, *STRICT]
         self.acks = self.path.parent.parent / f"{self.path.name}.acks"
         self.acks.write_bytes(bytes(4096))
-        self.slots = job.get("threads", 1) + bool(job.get("signals"))
-        self.job = {"handler": handler, "path": str(path), "acks": str(self.acks), "slots": self.slots, **job}
+        slots = job.get("threads", 1) + bool(job.get("signals"))
+        self.job = {"handler": handler, "path": str(path), "acks": str(self.acks), "slots": slots, **job}
         self.processes = []
         self.errors = ""
         self.writers = 0
@@ -183,8 +190,7 @@ class Storm:
     def lines(self):
         """Yield each line's file, text, and match of LINE if it is whole."""
         for path in self.files():
-            content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-            for line in content.decode().splitlines(keepends=True):
+            for line in read_unpacked(path).splitlines(keepends=True):
                 yield path, line, LINE.fullmatch(line.removesuffix("\n")) if line.endswith("\n") else None
 
     def count(self, period=None, tolerance=0.1):
@@ -218,11 +224,11 @@ class Storm:
 
     def acknowledged(self):
         """Yield writer, thread and number of each record whose call has returned."""
-        acks = self.acks.read_bytes()
-        for slot in range(self.writers * self.slots):
+        acks, slots = self.acks.read_bytes(), self.job["slots"]
+        for slot in range(self.writers * slots):
             at = slot * ACKNOWLEDGED_BYTES
             for number in range(int.from_bytes(acks[at : at + ACKNOWLEDGED_BYTES], "little")):
-                yield *divmod(slot, self.slots), number
+                yield *divmod(slot, slots), number
 
     def assert_intact(self, period=None):
         """Assert that nothing is wrong, and return how many records arrived."""

@@ -173,7 +173,7 @@ class JsonFormatter(logging.Formatter):
             self._second = number, time.strftime('{"timestamp": "%Y-%m-%dT%H:%M:%S.', time.gmtime(number))
         if record.process != self._process[0]:
             place = {"service.name": settings.SERVICE_NAME, "process.pid": record.process}
-            self._process = record.process, _write_json(place)[1:-1]
+            self._process = record.process, _write_fields(place)
         parts = vars(record)
         line = (
             f'{self._second[1]}{int(record.msecs):03}Z", {_write_origin(record.levelname, record.name)}, "message": '
@@ -181,10 +181,10 @@ class JsonFormatter(logging.Formatter):
         )
         if "trace_id" in parts:
             trace = {name: plain(parts[name]) for name in OF_TRACE if name in parts}
-            line += f", {_write_json(trace)[1:-1]}"
+            line += f", {_write_fields(trace)}"
         if more := attributes(record):
             more = {f"extra.{key}" if key in FIRST else key: value for key, value in more.items()}
-            line += "".join([f", {_write_name(name)}: {_write_value(value)}" for name, value in more.items()])
+            line += f", {_write_fields(more)}"
         return line + "}"
 
 
@@ -193,13 +193,17 @@ _write_json = json.JSONEncoder(allow_nan=False).encode
 _write_name = lru_cache(maxsize=1024)(_quote)
 
 
+def _write_fields(fields: dict[str, Any]) -> str:
+    """Return fields, whose values are what `plain` returns, as they stand within a JSON object."""
+    return ", ".join([f"{_write_name(name)}: {_write_value(value)}" for name, value in fields.items()])
+
+
 def _write_value(value: Any) -> str:
-    """Return what is JSON already, or made by `plain`, as text. The encoder itself takes ten times as long for each."""
-    kind = type(value)
+    kind = type(value)  # for these, the encoder itself takes ten times as long
     return _quote(value) if kind is str else repr(value) if kind in {int, float} else _write_json(value)
 
 
 @lru_cache(maxsize=1024)
 def _write_origin(level: str, logger: str) -> str:
     """Return the part of a record with its level and logger, of which there are few."""
-    return _write_json({"level": plain(level), "logger": plain(logger)})[1:-1]
+    return _write_fields({"level": plain(level), "logger": plain(logger)})

@@ -185,18 +185,16 @@ class Requests:
         # Those that may be the slowest so far; there are few, and finding them takes no statement for each row.
         longest = map(self._longest.__getitem__, rows.keys)
         for number in compress(range(len(indexes)), map(operator.ge, indexes, longest)):
-            self._keep_slowest(rows, number, indexes[number])
+            self._longest[rows.keys[number]] = indexes[number]
+            self._keep_slowest(rows, number)
 
-    def _keep_slowest(self, rows: Rows, number: int, index: int) -> None:
+    def _keep_slowest(self, rows: Rows, number: int) -> None:
         """Keep the request of a row if none of its name took longer."""
-        key, duration = rows.keys[number], float(rows.durations[number])
-        if index >= self._longest[key]:
-            self._longest[key] = index
-            group = self._group(key)
-            if duration > group.slowest:
-                time, name = b"".join(column[number] for column in rows[:3]), rows.ids[number]
-                group.slowest, group.slowest_time = duration, time.decode("ascii", "replace")
-                group.slowest_id = "" if name == b"-" else name.decode("utf-8", "backslashreplace")
+        group, duration = self._group(rows.keys[number]), float(rows.durations[number])
+        if duration > group.slowest:
+            time, name = b"".join(column[number] for column in rows[:3]), rows.ids[number]
+            group.slowest, group.slowest_time = duration, time.decode("ascii", "replace")
+            group.slowest_id = "" if name == b"-" else name.decode("utf-8", "backslashreplace")
 
     def _group(self, key: bytes) -> RequestGroup:
         name = name_of(key)

@@ -167,8 +167,7 @@ class SharedFileHandler(Retention, BaseRotatingHandler):
             self._reopen()
         os_files.write_whole(self.stream, data)
 
-    def _put_meanwhile(self, created: float, data: bytes) -> None:
-        SharedFileHandler._put(self, created, data)
+    _put_meanwhile = _put  # what is logged while the handler looks
 
     def _find_limits(self, _created: float) -> tuple[float, float]:
         """Return the times between which a file holds records, if it holds one made at `created`."""
