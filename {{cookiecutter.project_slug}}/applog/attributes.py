@@ -15,6 +15,8 @@ from applog.tracebacks import format_error, shorten_middle
 
 REFUSAL_CHARACTERS = 500  # of what a stranger has written into a refusal
 OF_REQUESTS = frozenset({"applog.", "django."})  # beginnings of the names of loggers whose records have a request
+# What the record of a request's end has, and how it is named.
+OF_END = {"status_code": "http.response.status_code", "duration_ms": "duration_ms"}
 # What a record has that was not given as `extra`.
 NOT_EXTRA = frozenset(vars(logging.makeLogRecord({}))) | {
     "asctime", "bound_fields", "is_counted", "message", "on_console", "request", "request_id", "safe_traceback",
@@ -32,29 +34,31 @@ def attributes(record: logging.LogRecord) -> dict[str, Any]:
     and the exception's attributes have their names in https://opentelemetry.io/docs/specs/semconv/.
     """
     parts = vars(record)
-    has_own = not parts.keys() <= NOT_EXTRA or type(record.msg) is not str
+    is_text = type(record.msg) is str
     has_more = record.exc_info or record.exc_text or record.stack_info or "request" in parts or "bound_fields" in parts
-    if not (has_own or has_more or record.name[:7] in OF_REQUESTS):  # most records
+    if is_text and not has_more and parts.keys() <= NOT_EXTRA and record.name[:7] not in OF_REQUESTS:  # most records
         return {}
-    given = {key: value for key, value in parts.items() if key not in NOT_EXTRA}
+    given = {key: parts[key] for key in parts if key not in NOT_EXTRA}
     event = security_event(record)
     if event and record.name == "applog.security":
         del given["event"]
     found: dict[str, Any] = {"event": plain(event)} if event else {}
-    request = getattr(record, "request", None)
+    request = parts.get("request")
     if isinstance(request, HttpRequest):
-        most = REFUSAL_CHARACTERS if event in REFUSALS else None  # so that refusals do not fill a file
-        known = request_attributes(request)
-        found |= {key: plain(value[:most] if isinstance(value, str) else value) for key, value in known.items()}
-        if "status_code" in given:
-            found["http.response.status_code"] = plain(given.pop("status_code"))
+        is_refusal = event in REFUSALS  # they must not fill a file
+        for key, value in request_attributes(request).items():
+            found[key] = plain(value[:REFUSAL_CHARACTERS] if is_refusal and isinstance(value, str) else value)
+        for name, key in OF_END.items():
+            if name in given:
+                found[key] = plain(given.pop(name))
     if record.exc_info and record.exc_info[0]:
         found["exception.type"] = plain(name_of(record.exc_info[0]))
         found["exception.message"] = "" if event in REFUSALS else plain(record.exc_info[1])  # the record's message
-    if isinstance(record.msg, Mapping):
+    if not is_text and isinstance(record.msg, Mapping):
         given = {**record.msg, **given}
     if bound := parts.get("bound_fields"):
-        found |= {f"extra.{key}" if _is_own_name(key) else key: value for key, value in bound.values.items()}
+        for key, value in bound.values.items():
+            found.setdefault(f"extra.{key}" if _is_own_name(key) else key, value)
     if given:
         found |= {f"extra.{key}" if _is_own_name(key) else key: value for key, value in plain(given).items()}
     if text := traceback_of(record):
@@ -70,7 +74,7 @@ def _is_own_name(key: str) -> bool:
 
 def traceback_of(record: logging.LogRecord) -> str:
     """Return the traceback of a record, or "" if it has none, or is about a request that Django has refused."""
-    if security_event(record) == "input_validation_fail":
+    if not (record.exc_info or record.exc_text) or security_event(record) == "input_validation_fail":
         return ""
     if not (record.exc_info and record.exc_info[1]):
         return redact_text(record.exc_text or "")

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -23,6 +24,9 @@ REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _TRACEPARENT = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _TRACESTATE = re.compile(r"[\t -~]{1,512}")
 _SAMPLED = 1
+
+# Asked for several times in a request. A path may be as long as the server allows: few are kept.
+escape_path = lru_cache(64)(escape_uri_path)
 
 # Set until the response is closed, as Django logs the statuses 403, 404 and 500 after the middleware has returned.
 current_request: ContextVar[HttpRequest | None] = ContextVar("current_request", default=None)
@@ -133,8 +137,9 @@ def client_address(request: HttpRequest) -> str:
     trusted, as in https://werkzeug.palletsprojects.com/en/stable/middleware/proxy_fix/.
     """
     peer = request.META.get("REMOTE_ADDR") or "-"
-    hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-    proxies = settings.TRUSTED_PROXY_COUNT
+    if not (forwarded := request.META.get("HTTP_X_FORWARDED_FOR")):
+        return str(peer)
+    hops, proxies = forwarded.split(","), settings.TRUSTED_PROXY_COUNT
     found = parse_address(hops[-proxies]) if 0 < proxies <= len(hops) else None
     return str(found or peer)
 
@@ -175,13 +180,14 @@ def request_attributes(request: HttpRequest) -> dict[str, Any]:
     """Return attributes of a request by their names in https://opentelemetry.io/docs/specs/semconv/http/."""
     attributes: dict[str, Any] = {
         "http.request.method": request.method,
-        "url.path": escape_uri_path(request.path),
+        "url.path": escape_path(request.path),
         "client.address": client_address(request),
     }
     if match := request.resolver_match:
-        # With what the site is mounted at, as the path has it.
-        root = escape_uri_path(request.path.removesuffix(request.path_info))
-        attributes["http.route"] = f"{root}/{match.route.removeprefix('^')}"
+        route = "/" + match.route.removeprefix("^")
+        if request.path != request.path_info:  # with what the site is mounted at, as the path has it
+            route = escape_path(request.path.removesuffix(request.path_info)) + route
+        attributes["http.route"] = route
     if user := request_user(request):
         attributes["user.id"] = str(user.pk)
     if given := getattr(request, "client_request_id", ""):

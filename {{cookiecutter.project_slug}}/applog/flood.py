@@ -89,14 +89,19 @@ class FloodFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether `record` is to be written."""
-        if (is_counted := getattr(record, "is_counted", None)) is None:
+        parts = vars(record)
+        if "is_counted" not in parts:
             limit.report()
-            request = getattr(record, "request", None)
-            is_counted = False
-            if isinstance(request, HttpRequest) and (event := security_event(record)) in REFUSALS:
-                user = request_user(request)
-                # Forms that fail the CSRF check are many, and must not hide who is denied a page.
-                kind = f"{event}, CSRF" if record.name == "django.security.csrf" else str(event)
-                is_counted = limit.is_over(kind, f"user {user.pk}" if user else client_network(request) or "-")
-            record.is_counted = is_counted
-        return not is_counted
+            parts["is_counted"] = self._is_over(record)
+        return not parts["is_counted"]
+
+    def _is_over(self, record: logging.LogRecord) -> bool:
+        if (event := security_event(record)) not in REFUSALS:
+            return False
+        request = getattr(record, "request", None)
+        if not isinstance(request, HttpRequest):
+            return False
+        user = request_user(request)
+        # Forms that fail the CSRF check are many, and must not hide who is denied a page.
+        kind = f"{event}, CSRF" if record.name == "django.security.csrf" else str(event)
+        return limit.is_over(kind, f"user {user.pk}" if user else client_network(request) or "-")

@@ -16,10 +16,9 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, get_script_prefix, reverse
 from django.utils.decorators import sync_and_async_middleware
-from django.utils.encoding import escape_uri_path
 
 from applog import security
-from applog.context import REQUEST_ID_PATTERN, current_request, parse_trace
+from applog.context import REQUEST_ID_PATTERN, current_request, escape_path, parse_trace
 
 logger = logging.getLogger("applog.request")
 
@@ -109,8 +108,8 @@ def quiet_paths() -> list[str]:
 def _begin(request: HttpRequest) -> float:
     given = request.META.get("HTTP_X_REQUEST_ID", "")  # request.headers would convert all of them
     given = given if REQUEST_ID_PATTERN.fullmatch(given) else ""
-    is_trusted = settings.TRUSTED_PROXY_COUNT > 0
-    request.request_id = (is_trusted and given) or secrets.token_hex(16)  # type: ignore[attr-defined]
+    is_trusted = given and settings.TRUSTED_PROXY_COUNT > 0
+    request.request_id = given if is_trusted else secrets.token_hex(16)  # type: ignore[attr-defined]
     request.client_request_id = "" if is_trusted else given  # type: ignore[attr-defined]
     if "HTTP_TRACEPARENT" in request.META:
         request.trace_context = parse_trace(request.META)  # type: ignore[attr-defined]
@@ -126,22 +125,34 @@ def _end(request: HttpRequest, response: HttpResponseBase | None, begin: float, 
         response.headers["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
         extra["status_code"] = response.status_code
         if _is_sent_to_sign_in(request, response):
-            security.record(logging.WARNING, "authz_fail", f"{escape_uri_path(request.path)} needs a sign-in", request)
+            security.record(logging.WARNING, "authz_fail", f"{escape_path(request.path)} needs a sign-in", request)
         # Servers send a file by a faster way than in parts.
         if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
             _watch(request, response)
-    status, path = extra.get("status_code", "given up"), escape_uri_path(request.path)
     level = levels.level_of(request, extra.get("status_code"), duration)
-    given = request.client_request_id  # type: ignore[attr-defined]
-    more = f", X-Request-ID {given}" if given else ""
-    logger.log(level, "%s %s %s in %s ms%s", request.method, path, status, duration, more, extra=extra)
+    if logger.isEnabledFor(level):
+        given = request.client_request_id  # type: ignore[attr-defined]
+        args = (
+            request.method,
+            escape_path(request.path),
+            extra.get("status_code", "given up"),
+            duration,
+            f", X-Request-ID {given}" if given else "",
+        )
+        # As logger.log, which would look for the place that is known.
+        name, file, line = PLACE
+        message = "%s %s %s in %s ms%s"
+        logger.handle(logger.makeRecord(logger.name, level, file, line, message, args, None, name, extra))
+
+
+PLACE = _end.__code__.co_name, _end.__code__.co_filename, _end.__code__.co_firstlineno
 
 
 def _watch(request: HttpRequest, response: StreamingHttpResponse) -> None:
     """Log an error while a response is streamed: its status is sent and logged before that."""
 
     def fail(error: Exception) -> None:
-        path = escape_uri_path(request.path)
+        path = escape_path(request.path)
         extra = {"request": request}
         logging.getLogger("django.request").error("Streaming broke off: %s", path, exc_info=error, extra=extra)
 

@@ -159,8 +159,11 @@ def plain(value: Any) -> Any:
 
 
 def _convert(value: Any) -> Any:  # noqa: PLR0911  a type each
-    if type(value) is str and value.isascii() and len(value) <= FIELD_CHARACTERS:  # most values
+    kind = type(value)  # for most values, in a third of the time
+    if kind is str and value.isascii() and len(value) <= FIELD_CHARACTERS:
         return redact_text(value)
+    if kind in {int, float} and abs(value) < _MAX_INT:  # which no NaN is
+        return value
     match value:
         case None | bool():
             return value

@@ -67,8 +67,12 @@ class SharedFileHandler(Retention, BaseRotatingHandler):
     def handle(self, record: logging.LogRecord) -> Any:
         """Emit `record` if the filters let it pass."""
         if self.filters:
-            return super().handle(record)
-        # What logging.Handler.handle does without filters; `with` would take twice as long.
+            passed: Any = self.filter(record)
+            if not passed:
+                return passed
+            if isinstance(passed, logging.LogRecord):  # since Python 3.12 a filter may return another one
+                record = passed
+        # As logging.Handler.handle; `with` would take twice as long.
         self.lock.acquire()
         try:
             self.emit(record)
