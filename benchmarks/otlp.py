@@ -5,11 +5,13 @@
 So many processes log at a steady pace, in sum at each rate, to a receiver that takes all records apart and counts them.
 A record that comes while the SDK's queue is full takes the place of the oldest, which is lost for the receiver, though
 not for the files. What a call of the logger takes with the export is compared with what it takes without, in the same
-process, in turns: the ratio of the medians, with the log file in both.
+process, in turns: the ratio of the medians, with the log file in both. What a request takes is measured by servers of a
+generated project, as benchmarks/serving.py starts them: a client sends one request after the other, to each in turns.
 """
 
 import argparse
 import gzip
+import http.client
 import json
 import logging
 import os
@@ -22,12 +24,14 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 sys.dont_write_bytecode = True  # it would be copied into each project
 PROJECT = Path(__file__).resolve().parents[1] / "{{cookiecutter.project_slug}}"
 TICKS = 50  # a second, at each of which a process logs its share
 PART_SECONDS = 0.5  # with the export, then without, and so on, where calls are timed
 CALLS = 2000
+ROUNDS, REQUESTS = 40, 50  # of requests; so many in each turn
 
 
 def start_receiver():
@@ -113,6 +117,31 @@ def compare_calls():
     print(json.dumps({"with": min(medians[True]) / 1000, "without": min(medians[False]) / 1000}))
 
 
+def compare_requests(folder, port):
+    """Return what a request takes in microseconds, by the median: without the export, with it, and without it again."""
+    import serving  # noqa: PLC0415  in a worker this folder is not on the path
+
+    project = serving.make_project(Path(folder))
+    export = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}"}
+    servers = []
+    try:
+        for number, variables in enumerate(({}, export, {})):
+            servers.append(serving.start(project, number, {"LOG_FORMAT": "json", **variables}))
+        clients = [http.client.HTTPConnection(urlsplit(url).netloc) for _, url in servers]
+        taken = [[] for _ in clients]
+        for turn in range(ROUNDS * len(clients)):
+            for _ in range(REQUESTS):
+                begin = time.perf_counter_ns()
+                clients[turn % 3].request("GET", "/page")
+                clients[turn % 3].getresponse().read()
+                taken[turn % 3].append((time.perf_counter_ns() - begin) / 1000)
+    finally:
+        for server, _ in servers:
+            server.terminate()
+            server.wait()
+    return [statistics.median(values) for values in taken]
+
+
 def start(job, folder, port):
     """Start a worker."""
     env = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}"}
@@ -149,6 +178,8 @@ def main():
         port, _ = start_receiver()
         found = json.loads(start({}, folder, port).communicate()[0])
         print(f"\nA call takes {found['with']:.1f} us with the export, {found['without']:.1f} us without it.")
+        without, with_export, again = compare_requests(folder, port)
+        print(f"A request takes {with_export / without:.2f} x with it ({again / without:.2f} x without it, again).")
 
 
 if __name__ == "__main__":

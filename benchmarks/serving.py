@@ -70,16 +70,15 @@ def make_project(folder):
     return project
 
 
-def start(original, name, number):
-    """Start the server of a row in a copy of the project, and return it and its address."""
-    variables, handler, options = CONTENDERS[name]
+def start(original, number, variables, handler=None, options=None):
+    """Start a server in a copy of the project, with environment variables, and return it and its address."""
     project = original.with_name(f"project{number}")
     shutil.copytree(original, project, ignore=shutil.ignore_patterns(".venv"))
     python = original / ".venv" / "bin" / "python"
     module = "settings"
     if handler:
         module = "measured"
-        text = f"HANDLER = { ({'class': handler, **options}) }\n{SETTINGS}"
+        text = f"HANDLER = { ({'class': handler, **(options or {})}) }\n{SETTINGS}"
         (project / "config" / "measured.py").write_text(text, encoding="utf-8")
     unit = (project / "deploy" / "gunicorn.service").read_text(encoding="utf-8")
     address = f"127.0.0.1:{8900 + number}"
@@ -102,7 +101,7 @@ def start(original, name, number):
             time.sleep(0.1)
         else:
             return server, url
-    return sys.exit(f"{name}: the server does not start")
+    return sys.exit(f"the server does not start with {variables} and {handler}")
 
 
 def load(url, seconds):
@@ -128,7 +127,7 @@ def main():
         servers = {}
         try:
             for number, contender in enumerate(CONTENDERS):
-                servers[contender] = start(original, contender, number)
+                servers[contender] = start(original, number, *CONTENDERS[contender])
             found = {contender: [] for contender in CONTENDERS}
             for number in range(options.rounds):
                 for contender in list(CONTENDERS)[:: -1 if number % 2 else 1]:
