@@ -87,15 +87,15 @@ class RequestGroup:
             self.slowest, self.slowest_time, self.slowest_id = other.slowest, other.slowest_time, other.slowest_id
 
 
-class Places(dict[tuple[bytes, bytes], int]):
-    """The part of a window that each minute, and its time zone, is in; or OUTSIDE, or PARTLY."""
+class Places(dict[bytes, int]):
+    """The part of a window that each minute of a time zone is in; or OUTSIDE, or PARTLY."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, zone: bytes) -> None:
         super().__init__()
-        self.window = window
+        self.window, self.zone = window, zone
 
-    def __missing__(self, minute: tuple[bytes, bytes]) -> int:
-        window, when = self.window, parse_time(b"".join(minute).decode("ascii", "replace"))
+    def __missing__(self, minute: bytes) -> int:
+        window, when = self.window, parse_time((minute + self.zone).decode("ascii", "replace"))
         if when is None or not window.begin - MINUTE < when < window.end:
             place = OUTSIDE
         elif when < window.begin or when + MINUTE > window.end:
@@ -125,10 +125,10 @@ class Requests:
         self.others = RequestGroup(window.parts)
         self.parts = [RequestGroup(0) for _ in range(window.parts)]
         self.exhausted = False
-        # How many requests there are of each part of the window, key, status and index of the duration.
-        self._cells: Counter[tuple[int, bytes, bytes, int]] = Counter()
+        # How many requests there are of each part of the window, key and index of the duration.
+        self._cells: Counter[tuple[int, bytes, int]] = Counter()
         self._longest: defaultdict[bytes, int] = defaultdict(lambda: LEAST)  # the index of the slowest of each key
-        self._places = Places(window)
+        self._places: dict[bytes, Places] = {}
 
     @property
     def all(self) -> RequestGroup:
@@ -164,7 +164,8 @@ class Requests:
 
     def _add(self, block: bytes) -> None:
         for rows in take_apart(block):
-            places = list(map(self._places.__getitem__, zip(rows.minutes, rows.zones, strict=True)))
+            known = self._places.setdefault(rows.zone, Places(self.window, rows.zone))
+            places = list(map(known.__getitem__, rows.minutes))
             self._count(*(rows, places) if min(places) >= 0 else self._inside(rows, places))
         if len(self._cells) > CELLS:
             self._settle()
@@ -173,15 +174,17 @@ class Requests:
         """Return the rows within the window, and the part of it that each is in."""
         for number, place in enumerate(places):
             if place == PARTLY:
-                when = parse_time(b"".join(column[number] for column in rows[:3]).decode("ascii", "replace"))
+                when = parse_time(rows.time(number))
                 part = self.window.part(when) if when else None
                 places[number] = OUTSIDE if part is None else part
         kept = [place >= 0 for place in places]
-        return Rows(*(list(compress(column, kept)) for column in rows)), [place for place in places if place >= 0]
+        zone, *columns = rows
+        inside = Rows(zone, *(list(compress(column, kept)) for column in columns))
+        return inside, [place for place in places if place >= 0]
 
     def _count(self, rows: Rows, places: list[int]) -> None:
         indexes = list(map(index_of_duration, rows.durations))
-        self._cells.update(zip(places, rows.keys, rows.statuses, indexes, strict=True))
+        self._cells.update(zip(places, rows.keys, indexes, strict=True))
         # Those that may be the slowest so far; there are few, and finding them takes no statement for each row.
         longest = map(self._longest.__getitem__, rows.keys)
         for number in compress(range(len(indexes)), map(operator.ge, indexes, longest)):
@@ -192,27 +195,25 @@ class Requests:
         """Keep the request of a row if none of its name took longer."""
         group, duration = self._group(rows.keys[number]), float(rows.durations[number])
         if duration > group.slowest:
-            time, name = b"".join(column[number] for column in rows[:3]), rows.ids[number]
-            group.slowest, group.slowest_time = duration, time.decode("ascii", "replace")
-            group.slowest_id = "" if name == b"-" else name.decode("utf-8", "backslashreplace")
+            group.slowest, group.slowest_time, group.slowest_id = duration, rows.time(number), rows.request_id(number)
 
     def _group(self, key: bytes) -> RequestGroup:
-        name = name_of(key)
+        name, _ = name_of(key)
         if name not in self.groups:
             self.groups[name] = RequestGroup(self.window.parts, name[0], name[1], is_route=name[2])
         return self.groups[name]
 
     def _settle(self) -> None:
         """Move what was counted to the groups, of which the most frequent are kept."""
-        for (place, key, status, index), number in self._cells.items():
-            group = self._group(key)
+        for (place, key, index), number in self._cells.items():
+            group, (_, status) = self._group(key), name_of(key)
             group.bars[place] += number
             for one in group, self.parts[place]:
-                one.statuses[status.decode()] += number
+                one.statuses[status] += number
                 one.durations.counts[index] += number
         self._cells.clear()
         self._longest.clear()
-        if len(self._places) > MINUTES:
+        if sum(map(len, self._places.values())) > MINUTES:
             self._places.clear()
         if len(self.groups) > 2 * ROUTES:
             kept = heapq.nlargest(ROUTES, self.groups.items(), key=lambda item: item[1].count)
