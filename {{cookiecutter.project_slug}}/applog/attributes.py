@@ -45,12 +45,10 @@ def attributes(record: logging.LogRecord) -> dict[str, Any]:
     found: dict[str, Any] = {"event": plain(event)} if event else {}
     request = parts.get("request")
     if isinstance(request, HttpRequest):
-        is_refusal = event in REFUSALS  # they must not fill a file
         for key, value in request_attributes(request).items():
-            found[key] = plain(value[:REFUSAL_CHARACTERS] if is_refusal and isinstance(value, str) else value)
-        for name, key in OF_END.items():
-            if name in given:
-                found[key] = plain(given.pop(name))
+            # Refusals must not fill a file.
+            found[key] = plain(value[:REFUSAL_CHARACTERS] if isinstance(value, str) and event in REFUSALS else value)
+        found |= {key: plain(given.pop(name)) for name, key in OF_END.items() if name in given}
     if record.exc_info and record.exc_info[0]:
         found["exception.type"] = plain(name_of(record.exc_info[0]))
         found["exception.message"] = "" if event in REFUSALS else plain(record.exc_info[1])  # the record's message

@@ -17,7 +17,7 @@ from applog.reading.record import RECORD_BYTES, parse
 LOGGER = "applog.request"
 PATH_CHARACTERS, SEGMENTS, SEGMENT_CHARACTERS = 200, 12, 40
 
-# Possessive, as a line that does not match must not take long. The call is the method, the escaped path, and the status.
+# Possessive, as a line that does not match must not take long. The call is the method, the escaped path, the status.
 _CALL = rb"([A-Z]{1,20}+ [^ \n\"\\]++ \d{3}) in (\d{1,12}+(?:\.\d{1,3}+)?+) ms"
 _TIME = rb"(.{16})(.{7})"  # the minute, and what follows it
 _IN_JSON = re.compile(

@@ -9,7 +9,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from html import escape, unescape
 from http import HTTPStatus
@@ -290,6 +290,24 @@ def test_requests_are_counted_by_their_route(site: Site, formatter: Callable[[],
     assert "request100" in site.follow(page, "100.0")
     records = site.follow(page, re.escape(f"<b>GET</b> {escape(name)}").removesuffix("<"))
     assert records.count('class="log-row') == 100
+
+
+@pytest.mark.parametrize("zones", [1, 2, 9])
+def test_requests_are_counted_in_whichever_time_zone_they_were_written(site: Site, zones: int) -> None:
+    """A log of a laptop that travels, or of a night on which clocks are set."""
+    lines = []
+    for number in range(36):
+        zone = timezone(timedelta(hours=number % zones - 4))
+        when = (datetime.now(UTC) - timedelta(minutes=number + 1)).astimezone(zone).isoformat(timespec="milliseconds")
+        name, call = "8c1e" * number or "-", f"GET /orders/{number} {200 + number // 18} in {number}.5 ms"
+        record = {"timestamp": when, "level": "INFO", "logger": "applog.request", "message": call, "request_id": name}
+        lines += [f"{when} INFO applog.request [{name}] from 192.0.2.7: {call}", json.dumps(record)]
+    site.path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    [route] = site.found("requests", "--since", "1h")
+    assert (route["path"], route["statuses"]) == ("/orders/#", {"200": 36, "201": 36})
+    assert sum(route["bars"]) == 72
+    assert (route["slowest"], route["slowest_request_id"]) == (35.5, "8c1e" * 35)
+    assert sum(route["count"] for route in site.found("requests", "--since", "10m")) == pytest.approx(18, abs=2)
 
 
 def test_hostile_records_break_neither_page_nor_command(site: Site) -> None:
