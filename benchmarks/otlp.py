@@ -31,6 +31,7 @@ PROJECT = Path(__file__).resolve().parents[1] / "{{cookiecutter.project_slug}}"
 TICKS = 50  # a second, at each of which a process logs its share
 PART_SECONDS = 0.5  # with the export, then without, and so on, where calls are timed
 CALLS = 2000
+ADDRESS = "OTEL_EXPORTER_OTLP_ENDPOINT"
 ROUNDS, REQUESTS = 40, 50  # of requests; so many in each turn
 
 
@@ -117,16 +118,15 @@ def compare_calls():
     print(json.dumps({"with": min(medians[True]) / 1000, "without": min(medians[False]) / 1000}))
 
 
-def compare_requests(folder, port):
-    """Return what a request takes in microseconds, by the median: without the export, with it, and without it again."""
-    import serving  # noqa: PLC0415  in a worker this folder is not on the path
+def compare_requests(folder):
+    """Print what a request takes in microseconds, by the median: without the export, with it, and without it again."""
+    import serving  # noqa: PLC0415  only here this folder is on the path
 
     project = serving.make_project(Path(folder))
-    export = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}"}
     servers = []
     try:
-        for number, variables in enumerate(({}, export, {})):
-            servers.append(serving.start(project, number, {"LOG_FORMAT": "json", **variables}))
+        for number, address in enumerate(("", os.environ[ADDRESS], "")):
+            servers.append(serving.start(project, number, {"LOG_FORMAT": "json", ADDRESS: address}))
         clients = [http.client.HTTPConnection(urlsplit(url).netloc) for _, url in servers]
         taken = [[] for _ in clients]
         for turn in range(ROUNDS * len(clients)):
@@ -139,12 +139,12 @@ def compare_requests(folder, port):
         for server, _ in servers:
             server.terminate()
             server.wait()
-    return [statistics.median(values) for values in taken]
+    print(json.dumps([statistics.median(values) for values in taken]))
 
 
 def start(job, folder, port):
     """Start a worker."""
-    env = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}"}
+    env = {**os.environ, ADDRESS: f"http://127.0.0.1:{port}"}
     command = [sys.executable, __file__, "--worker", json.dumps({**job, "folder": folder})]
     return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, encoding="utf-8")
 
@@ -159,6 +159,9 @@ def main():
     options = parser.parse_args()
     if options.worker:
         job = json.loads(options.worker)
+        if job.get("requests"):
+            compare_requests(job["folder"])
+            return
         set_up(job["folder"])
         if "rate" in job:
             log_steadily(job["rate"], job["seconds"])
@@ -178,7 +181,8 @@ def main():
         port, _ = start_receiver()
         found = json.loads(start({}, folder, port).communicate()[0])
         print(f"\nA call takes {found['with']:.1f} us with the export, {found['without']:.1f} us without it.")
-        without, with_export, again = compare_requests(folder, port)
+        # In a worker, as the receiver is busy in this process.
+        without, with_export, again = json.loads(start({"requests": True}, folder, port).communicate()[0])
         print(f"A request takes {with_export / without:.2f} x with it ({again / without:.2f} x without it, again).")
 
 
