@@ -306,6 +306,22 @@ def test_a_record_in_a_file_knows_its_trace(project):
     assert "trace_id" not in outside
 
 
+def test_the_collector_gets_what_the_file_gets(project, test_agent):
+    """Whoever sets a logger to DEBUG looks for its records where all records are."""
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": test_agent, "LOG_LEVELS": "shop=DEBUG,shop.orders=WARNING"}
+    folder, python = project
+    code = """import logging
+for name in "shop", "other", "shop.orders":
+    for level in 10, 20, 30:
+        logging.getLogger(name).log(level, name)"""
+    run(python, "manage.py", "shell", "-c", code, cwd=folder, env=variables)
+    wait_for(lambda: received(test_agent))
+    sent = [record["body"]["string_value"] for _, record in received(test_agent)]
+    text = (folder / "logs" / "django.log").read_text("utf-8")
+    written = [line.rpartition(" ")[2] for line in text.splitlines()]
+    assert sent == written == ["shop"] * 3 + ["other"] * 2 + ["shop.orders"]
+
+
 def test_what_the_export_itself_logs_is_not_exported(project, test_agent):
     """Each batch would make the next one: a site without visitors would send for ever."""
     variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": test_agent, "LOG_LEVEL": "DEBUG", "OTEL_BLRP_SCHEDULE_DELAY": "100"}

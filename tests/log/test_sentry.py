@@ -18,6 +18,7 @@ VIEW = '''"""A page that fails."""
 
 import logging
 
+from django.db import connection
 from django.http import HttpRequest
 
 
@@ -26,6 +27,8 @@ def broken(request: HttpRequest) -> None:
     password = request.POST["password"]
     logging.getLogger("shop").info("password=%s", password)
     logging.getLogger("shop").error("Authorization: Bearer %s", password)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT '{password}', %s", [password])
     raise ValueError(f"cannot sign in with password={password}")
 '''
 HIDDEN = """import runpy, sys
@@ -106,6 +109,8 @@ def test_an_error_arrives_once_and_without_secrets(bake, environment, django_ver
     assert (event["environment"], event["request"]["method"]) == ("test", "POST")
     assert not event["request"].get("data")
     assert "cookies" not in event["request"]
+    crumbs = event["breadcrumbs"]["values"]
+    assert [crumb["message"] for crumb in crumbs if crumb["category"] == "query"][-1] == "SELECT ?, %s"
 
 
 def test_without_a_dsn_nothing_is_imported_and_a_wrong_one_is_named(bake, environment):

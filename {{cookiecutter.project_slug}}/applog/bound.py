@@ -10,7 +10,8 @@ from typing import Any, Self
 from applog.redaction import plain
 from applog.text import escape, shorten
 
-MOST_FIELDS = 50  # of those, the last ones are kept
+MOST_FIELDS, MOST_CHARACTERS = 50, 16_000  # as JSON has them; of more, the last ones are kept
+VALUE_CHARACTERS = 4000  # of a list or a dictionary, which then is a text
 TEXT_CHARACTERS = 1000  # of all fields together, behind a message
 _BARE = re.compile(r"[\w.:/@+-]+")
 
@@ -37,8 +38,7 @@ class bind:  # noqa: N801  a function that may be used with `with`
     def __init__(self, fields: Mapping[str, Any] | None = None, /, **more: Any) -> None:
         self._outer = _bound.get()
         given = plain({**(fields or {}), **more})
-        values = {**(self._outer.values if self._outer else {}), **given}
-        values = dict(list(values.items())[-MOST_FIELDS:])
+        values = _last_of({**(self._outer.values if self._outer else {}), **given})
         text = " ".join(f"{name}={_show(value)}" for name, value in values.items())
         _bound.set(Bound(values, shorten(escape(text), TEXT_CHARACTERS)) if values else None)
 
@@ -47,6 +47,22 @@ class bind:  # noqa: N801  a function that may be used with `with`
 
     def __exit__(self, *_: object) -> None:
         _bound.set(self._outer)
+
+
+def _last_of(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the last fields that are within the limits, so that a stranger's values do not fill each record."""
+    kept: dict[str, Any] = {}
+    room = MOST_CHARACTERS
+    for name in reversed(values):
+        written, value = json.dumps(values[name]), values[name]
+        if isinstance(value, (dict, list)) and len(written) > VALUE_CHARACTERS:
+            value = shorten(written, VALUE_CHARACTERS)
+            written = json.dumps(value)
+        room -= len(json.dumps(name)) + len(written)
+        if room < 0 or len(kept) == MOST_FIELDS:
+            break
+        kept[name] = value
+    return dict(reversed(kept.items()))
 
 
 def _show(value: Any) -> str:

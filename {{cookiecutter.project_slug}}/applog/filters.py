@@ -10,14 +10,14 @@ from applog.security import security_event
 class LevelFilter(logging.Filter):
     """Passes records from a level up: the level of the record's logger, or the nearest one above it, in `levels`.
 
-    `levels` are names of levels by names of loggers; `level` is for all other loggers. Where LOGGING gives the loggers
-    these levels, too, a record of `shop` may be DEBUG, while Django's own are INFO.
+    `levels` are names of levels by names of loggers; `level`, a name or a number, is for all other loggers. Where
+    LOGGING gives the loggers these levels, too, a record of `shop` may be DEBUG, while Django's own are INFO.
     """
 
-    def __init__(self, level: str, levels: Mapping[str, str]) -> None:
+    def __init__(self, level: str | int, levels: Mapping[str, str]) -> None:
         super().__init__()
         numbers = logging.getLevelNamesMapping()
-        self._lowest = numbers[level]
+        self._lowest = level if isinstance(level, int) else numbers[level]
         self._levels = {name: numbers[level] for name, level in levels.items()}
 
     def filter(self, record: logging.LogRecord) -> bool:

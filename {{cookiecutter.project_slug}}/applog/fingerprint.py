@@ -11,6 +11,8 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
+from applog.text import shorten
+
 MESSAGE_CHARACTERS = 2000  # of a message that are looked at
 TEMPLATE_CHARACTERS = 200  # of a template
 TRACEBACK_CHARACTERS = 1 << 16  # that are looked at
@@ -18,7 +20,8 @@ ID_BYTES = 6  # so that a million kinds have two of one id with a chance of 0.2 
 ID_PATTERN = r"[0-9a-f]{6,12}"  # an id, or its beginning
 MEMBERS = 3  # of a group of exceptions that are named
 
-_QUOTED = r"(?<!\w)[bru]?'[^']{0,300}'(?!\w)" r'|"[^"]{0,300}"'
+_IS_CUT = r"(?<=characters more\))\Z"  # as applog.text.shorten writes: the quotation mark may be missing
+_QUOTED = rf"(?<!\w)[bru]?'[^']*+(?:'(?!\w)|{_IS_CUT})" rf'|"[^"]*+(?:"|{_IS_CUT})'
 _MAIL = r"(?<![\w.+-])[\w.+-]{1,64}@[\w.-]{1,255}"
 _UUID = r"(?<![^\W_])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![^\W_])"
 _ADDRESS = r"(?<![\w:])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f.]{0,15}(?![\w:])"  # of IPv6; or a time
@@ -120,7 +123,7 @@ def template(message: str) -> str:
 
     That is: numbers, words with digits, ids, addresses and quoted texts. What does not print counts as a space.
     """
-    text = message[:MESSAGE_CHARACTERS]
+    text = shorten(message, MESSAGE_CHARACTERS)
     if "\\" in text:
         text = _ESCAPED.sub(" ", text)
     if not text.isprintable():

@@ -96,10 +96,8 @@ class FloodFilter(logging.Filter):
         return not parts["is_counted"]
 
     def _is_over(self, record: logging.LogRecord) -> bool:
-        if (event := security_event(record)) not in REFUSALS:
-            return False
         request = getattr(record, "request", None)
-        if not isinstance(request, HttpRequest):
+        if not isinstance(request, HttpRequest) or (event := security_event(record)) not in REFUSALS:
             return False
         user = request_user(request)
         # Forms that fail the CSRF check are many, and must not hide who is denied a page.

@@ -20,6 +20,7 @@ from applog.formatters import TextFormatter, message_of
 from applog.rotation import os_files
 from applog.rotation.complaints import Complaints
 from applog.rotation.process_lock import ProcessLock
+from applog.security import REFUSALS, security_event
 from applog.text import escape, shorten
 
 HOUR, DAY = 3600.0, 86400.0  # seconds
@@ -51,7 +52,9 @@ class ErrorMailHandler(logging.Handler):
 
     What was mailed is remembered in a file in `folder`, so that all processes together send one. Without the folder, or
     with LOG_FILES=off, each process counts for itself. The text is that of the text log, without secrets. While the
-    mail server fails, that is said on stderr, and tried again with a later error. Nothing is raised.
+    mail server fails, that is said on stderr, and tried again each PAUSE_SECONDS. Nothing is raised.
+
+    What Django refuses is not mailed: strangers would choose how many mails there are, and displace those that matter.
     """
 
     def __init__(self, folder: str | os.PathLike[str] = "") -> None:
@@ -60,33 +63,32 @@ class ErrorMailHandler(logging.Handler):
         self._lock = ProcessLock(str(self._path)) if self._path else None
         self._text, self._complaints = TextFormatter(), Complaints(self)
         self._own: State = {}
-        self._retry_at = 0.0
         self._begin()
         _handlers.add(self)
 
     def _begin(self) -> None:
         self._thread: threading.Thread | None = None
-        self._queue: queue.SimpleQueue[Mail] = queue.SimpleQueue()
-        self._idle = threading.Event()
-        self._idle.set()
+        self._queue: queue.SimpleQueue[Mail | threading.Event] = queue.SimpleQueue()
+        self._unsent: dict[str, Mail] = {}  # by their kind, while the mail server fails
+        self._retry_at = 0.0
+        self._has_given_up = False  # at the end of the process
 
     def emit(self, record: logging.LogRecord) -> None:
         """Queue a mail about `record`, unless it is of the thread that sends them."""
-        if not settings.ADMINS or threading.current_thread() is self._thread:
+        if not settings.ADMINS or threading.current_thread() is self._thread or security_event(record) in REFUSALS:
             return
         try:
             mail = self._write(record)
             if self._is_immediate():
                 self._send(mail)
             elif self._queue.qsize() < WAITING:
-                self._idle.clear()
                 if self._thread is None or not self._thread.is_alive():
                     thread = threading.Thread(target=self._run, args=(self._queue,), name="mails errors", daemon=True)
-                    thread.start()
+                    with suppress(RuntimeError):  # the interpreter ends, or there are too many threads
+                        thread.start()
                     self._thread = thread
+                self._has_given_up = False
                 self._queue.put(mail)
-        except RuntimeError:  # the interpreter ends, or there are too many threads
-            self._idle.set()
         except Exception:  # noqa: BLE001  whatever a record's arguments raise
             self.handleError(record)
 
@@ -106,18 +108,27 @@ class ErrorMailHandler(logging.Handler):
         module = str(backend).rpartition(".")[0]
         return module.rpartition(".")[2] in IMMEDIATE
 
-    def _run(self, waiting: "queue.SimpleQueue[Mail]") -> None:
+    def _run(self, waiting: "queue.SimpleQueue[Mail | threading.Event]") -> None:
         while True:
-            mail = waiting.get()
             try:
-                self._send(mail)
+                item = waiting.get(timeout=PAUSE_SECONDS if self._unsent else None)
+            except queue.Empty:
+                item = None
+            try:
+                if isinstance(item, Mail):
+                    self._send(item)
+                if time.monotonic() >= self._retry_at:
+                    again, self._unsent = self._unsent, {}
+                    for mail in again.values():
+                        self._send(mail, new=0)
             except Exception as error:  # noqa: BLE001  of the folder, or a template of somebody's
                 self._complaints.unsent(error)
-            if waiting.empty():
-                self._idle.set()
+            if isinstance(item, threading.Event):
+                item.set()
 
-    def _send(self, mail: Mail) -> None:
-        count = self._count(mail)
+    def _send(self, mail: Mail, new: int = 1) -> None:
+        """Send a mail if it is the time for it, about so many new errors and those that were counted before."""
+        count = self._count(mail, new)
         if not count:
             return
         since = f"{count} errors of this kind since the last mail; the newest:" if count > 1 else "An error:"
@@ -129,16 +140,20 @@ class ErrorMailHandler(logging.Handler):
         except Exception as error:  # noqa: BLE001  whatever a backend raises
             self._retry_at = time.monotonic() + PAUSE_SECONDS
             self._put_back(mail, count)
+            if len(self._unsent) < MAILS:
+                self._unsent[mail.kind] = mail
             self._complaints.unsent(error)
 
-    def _count(self, mail: Mail) -> int:
-        """Count an error. Return how many there are to tell of, 0 if it is not the time for it."""
+    def _count(self, mail: Mail, new: int) -> int:
+        """Count errors. Return how many there are to tell of, 0 if it is not the time for it."""
         state = self._begin_change()
         last, count = state.get(mail.kind, (0.0, 0))
-        now, count = time.time(), count + 1
+        now, count = time.time(), count + new
         is_quiet = sum(now - mailed < HOUR for mailed, _ in state.values()) < MAILS
-        is_due = not 0 <= now - last < HOUR and is_quiet and time.monotonic() >= self._retry_at
+        is_due = count > 0 and not 0 <= now - last < HOUR and is_quiet and time.monotonic() >= self._retry_at
         state[mail.kind] = (now, 0) if is_due else (last, count)
+        if not is_due and time.monotonic() < self._retry_at and len(self._unsent) < MAILS:
+            self._unsent.setdefault(mail.kind, mail)
         self._end_change({kind: entry for kind, entry in state.items() if entry[1] or now - entry[0] < DAY})
         return count if is_due else 0
 
@@ -164,14 +179,18 @@ class ErrorMailHandler(logging.Handler):
         if self._path and self._lock and self._lock.held:
             with suppress(OSError):
                 temporary = self._path.with_suffix(".new")
+                temporary.touch(os_files.FILE_MODE)
                 temporary.write_text(json.dumps(self._own), encoding="utf-8")
                 os_files.rename(str(temporary), str(self._path))
             self._lock.release()
 
     def flush(self) -> None:
-        """Wait for what is queued, at most for EXIT_SECONDS."""
-        if self._thread and self._thread.is_alive() and threading.current_thread() is not self._thread:
-            self._idle.wait(EXIT_SECONDS)
+        """Wait for what is queued, at most for EXIT_SECONDS, once."""
+        is_running = self._thread and self._thread.is_alive() and threading.current_thread() is not self._thread
+        if is_running and not self._has_given_up:
+            done = threading.Event()
+            self._queue.put(done)
+            self._has_given_up = not done.wait(EXIT_SECONDS)
 
     def close(self) -> None:
         """Wait for what is queued, and close the files."""

@@ -41,7 +41,10 @@ _NUMBER = r"(?<![\w$])(?:0[xX][0-9a-fA-F]+|\d[\d_]*(?:\.\d*)?(?:[eE][+-]?\d+)?|\
 _STANDARD = re.compile(
     rf"(?P<comment>{_COMMENT})"
     r'|(?P<name>"[^"]*"|`[^`]*`)'
-    r"|(?P<value>\b[eE]'(?:[^'\\]|\\[\s\S]|'')*(?:'|\Z)|(?:\b[bBnNxX]|\b[uU]&)?'(?:[^']|'')*(?:'|\Z)"
+    # Oracle's q'[...]'
+    r"|(?P<value>\b[nN]?[qQ]'(?:\[[\s\S]*?(?:\]'|\Z)|\([\s\S]*?(?:\)'|\Z)|\{[\s\S]*?(?:\}'|\Z)|<[\s\S]*?(?:>'|\Z)"
+    r"|(?P<mark>[^\s\[({<'])[\s\S]*?(?:(?P=mark)'|\Z))"
+    r"|\b[eE]'(?:[^'\\]|\\[\s\S]|'')*(?:'|\Z)|(?:\b[bBnNxX]|\b[uU]&)?'(?:[^']|'')*(?:'|\Z)"
     rf"|\$(?P<tag>(?:[^\W\d]\w*)?)\$[\s\S]*?(?:\$(?P=tag)\$|\Z)|[\"`][\s\S]*|{_NUMBER})"
 )
 # Quotation marks hold values here. A quote behind a backslash may end a literal or not, by sql_mode.

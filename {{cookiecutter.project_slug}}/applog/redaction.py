@@ -35,7 +35,7 @@ SCALARS = NUMBERS | {str}
 TEXT = (str, bytes, bytearray, memoryview)
 # Kinds of containers. Not every Sequence: looking at a page of a paginator would query the database.
 ALL = (Mapping, list, tuple, Set, deque)
-NAMES_QUERY = {"query_string", "querystring"}
+NAMES_QUERY = {"query_string", "querystring", "http.query", "url.query"}
 NAMES_URL = {"referer", "http_referer", "referrer", "raw_uri", "request_uri", "http_x_original_url", "x_original_url"}
 
 

@@ -42,7 +42,8 @@ def security_event(record: logging.LogRecord) -> str | None:
         return None
     logger_name = _logger_of(record.name)
     if logger_name == "applog.security":
-        return getattr(record, "event", None)
+        event = getattr(record, "event", None)
+        return event if isinstance(event, str) else None
     if logger_name and getattr(record, "status_code", None) in DENIED:
         return "authz_fail"
     return "input_validation_fail" if logger_name == "django.security" else None

@@ -1,6 +1,7 @@
 """Settings of the project, read top to bottom; what differs between machines comes from the environment or .env."""
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -239,11 +240,14 @@ smtp = {
 }
 MAILERS = {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"} if DEBUG else {"OPTIONS": smtp}}
 # % endif
-addresses = env.list("ADMINS", default=[], subcast=str.strip)  # who is told of errors
+addresses = [address for address in env.list("ADMINS", default=[], subcast=str.strip) if address]
+if not all(re.fullmatch(r"[^@\s]+@[^@\s]+", address) for address in addresses):
+    message = 'Environment variable "ADMINS" must be addresses, as ann@example.com, separated by commas'
+    raise EnvError(message)
 # % if cookiecutter.django_version == "5.2"
-ADMINS = [(address, address) for address in addresses if address]
+ADMINS = [(address, address) for address in addresses]  # who is told of errors
 # % else
-ADMINS = [address for address in addresses if address]
+ADMINS = addresses  # who is told of errors
 # % endif
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="webmaster@localhost")
 
@@ -284,11 +288,11 @@ PERMISSIONS_POLICY: dict[str, list[str]] = {
 LOGS_DIR = BASE_DIR / "logs"
 LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO", validate=validate.OneOf(LEVELS))
-pairs: list[list[str]] = [pair.split("=", 1) for pair in env.list("LOG_LEVELS", default=[], subcast=str) if pair]
-LOG_LEVELS = {pair[0].strip(): pair[-1].strip() for pair in pairs}
-if not (all(LOG_LEVELS) and {*LOG_LEVELS.values()} <= {*LEVELS}):
+pairs = [pair for pair in env.list("LOG_LEVELS", default=[], subcast=str.strip) if pair]
+if not all(re.fullmatch(rf"(?!root *=)[\w-]+(\.[\w-]+)* *= *({'|'.join(LEVELS)})", pair) for pair in pairs):
     message = f'Environment variable "LOG_LEVELS" must be like shop=DEBUG,shop.cart=INFO; of {", ".join(LEVELS)}'
     raise EnvError(message)
+LOG_LEVELS = {name.strip(): level.strip() for name, _, level in (pair.partition("=") for pair in pairs)}
 LOG_FORMAT = env.str("LOG_FORMAT", default="text", validate=validate.OneOf(["text", "json"]))
 LOG_FILES = env.str("LOG_FILES", default="rotate", validate=validate.OneOf(["rotate", "watch", "off"]))
 if IS_WINDOWS and LOG_FILES == "watch":

@@ -10,19 +10,20 @@ def switch_on(config: dict[str, Any]) -> None:
 
     Raises EnvError for a variable of OpenTelemetry's or Sentry's that cannot be used.
     """
+    from django.conf import settings  # noqa: PLC0415  the queue works without Django
+
     if os.environ.get("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         from applog.contrib.otlp import OTLPHandler, check_environment  # noqa: PLC0415  what it imports is optional
+        from applog.filters import LevelFilter  # noqa: PLC0415
 
         check_environment()
         handler = OTLPHandler()
-        handler.setLevel(logging.root.level)
+        handler.addFilter(LevelFilter(logging.root.level, getattr(settings, "LOG_LEVELS", {})))
         logging.root.addHandler(handler)
     if dsn := os.environ.get("SENTRY_DSN"):
         from applog.contrib.sentry import start  # noqa: PLC0415  what it imports is optional
 
         start(dsn)
-    from django.conf import settings  # noqa: PLC0415  the queue works without Django
-
     if getattr(settings, "LOG_QUEUE", False):
         from applog.contrib.queues import add_queues  # noqa: PLC0415  which listens to forks and exits
 

@@ -8,10 +8,12 @@ https://docs.sentry.io/platforms/python/integrations/django/
 import logging
 from typing import Any
 
+from django.db import connection
 from environs import EnvError
 
 from applog.context import NO_REQUEST, current_request, request_user, stamp
 from applog.formatters import message_of
+from applog.queries import without_values
 from applog.redaction import plain
 from applog.security import REFUSALS, security_event
 
@@ -43,6 +45,7 @@ def start(dsn: str) -> None:
         sentry_sdk.init(
             dsn,
             before_send=scrub,
+            before_breadcrumb=scrub_breadcrumb,
             include_local_variables=False,
             max_request_body_size="never",
             auto_session_tracking=False,
@@ -51,6 +54,13 @@ def start(dsn: str) -> None:
     except BadDsn as error:
         message = f'Environment variable "SENTRY_DSN" must be like https://key@example.com/1 ({error})'
         raise EnvError(message) from error
+
+
+def scrub_breadcrumb(crumb: Any, _: dict[str, Any]) -> Any:
+    """Return a note of what came before an event, of a statement of SQL without the values in it."""
+    if crumb.get("category") == "query":
+        crumb["message"] = without_values(str(crumb.get("message", "")), connection.vendor)
+    return crumb
 
 
 def scrub(event: Any, hint: dict[str, Any]) -> Any:

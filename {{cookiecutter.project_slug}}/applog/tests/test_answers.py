@@ -28,7 +28,7 @@ from django.http import HttpRequest
 from django.test import Client
 from django.urls import ResolverMatch, reverse
 
-from applog.fingerprint import Kind, fingerprint
+from applog.fingerprint import Kind, fingerprint, template
 from applog.formatters import JsonFormatter, TextFormatter
 from applog.page import places
 from applog.reading import errors
@@ -38,6 +38,7 @@ from applog.reading.measures import Distinct, Durations, Window, index_of_durati
 from applog.reading.query import Query
 from applog.reading.record import Record, parse
 from applog.tests.conftest import ROOT
+from applog.text import shorten
 
 POST_ROUTE = r"""/v1/(?P<a>\w+), "x", (é)$"""
 
@@ -154,6 +155,19 @@ def test_code_that_is_installed_in_the_project_is_not_its_own() -> None:
     windows = trace.replace(str(ROOT), "C:\\app").replace("/", "\\")
     assert fingerprint("shop", "ERROR", "", windows, "c:\\app\\").id == found.id
     assert str(fingerprint("shop", "ERROR", "", trace, "/else/where").frame) == f"{ROOT.as_posix()}/../x.py:7 y"
+
+
+def test_a_quoted_text_is_no_part_of_a_kind_however_long() -> None:
+    """Each host name that a scanner makes up would be a kind of its own."""
+    for size in 10, 400, 3000:
+        kinds = {
+            fingerprint("x", "ERROR", shorten(f"Invalid header: {mark}{letter * size}{mark}.", most), "", "").template
+            for letter in "ab"
+            for mark in "'\""
+            for most in (450, 9999)
+        }
+        assert kinds <= {"Invalid header: #.", "Invalid header: #"}
+    assert template("The users' 5\" disks can't spin") == "The users' #\" disks can't spin"
 
 
 def test_a_kind_of_hostile_text_takes_no_long_time() -> None:

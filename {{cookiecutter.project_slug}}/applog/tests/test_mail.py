@@ -3,12 +3,13 @@
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import django
 import pytest
+from django.core.mail.backends.base import BaseEmailBackend
 
 from applog.mail import HOUR, MAILS, ErrorMailHandler
 
@@ -100,6 +101,92 @@ def test_many_kinds_are_few_mails(
         logger.error("failed: %s", chr(97 + number // 10) + chr(97 + number % 10))
     assert len(mailoutbox) == MAILS
     assert len(json.loads((tmp_path / ".mails.json").read_text(encoding="utf-8"))) == 50
+
+
+def test_strangers_do_not_choose_who_gets_mail(handler: ErrorMailHandler, mailoutbox: list[Any]) -> None:
+    """A scanner's wrong host names would use up the mails of the hour, and the error that matters would get none."""
+    refused = logging.getLogger("django.security.DisallowedHost")
+    refused.addHandler(handler)
+    for number in range(2 * MAILS):
+        refused.error("Invalid HTTP_HOST header: '%s'.", chr(97 + number % 26) * 400)
+    refused.removeHandler(handler)
+    assert mailoutbox == []
+    logger.error("broken")
+    assert len(mailoutbox) == 1
+
+
+class Server(BaseEmailBackend):
+    """A mail server that fails, hangs or works."""
+
+    state = "works"
+    sent: ClassVar[list[str]] = []
+
+    def send_messages(self, messages: Sequence[Any]) -> int:
+        """Take the mails, as the state says."""
+        if self.state == "fails":
+            raise OSError(self.state)
+        while self.state == "hangs":
+            time.sleep(0.01)
+        self.sent.extend(message.subject for message in messages)
+        return len(messages)
+
+
+@pytest.fixture
+def server(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Server]]:
+    """Return the mail server, for which a thread waits."""
+    name = f"{__name__}.Server"
+    settings.EMAIL_BACKEND = name
+    if hasattr(settings, "MAILERS"):
+        del settings.EMAIL_BACKEND
+        settings.MAILERS = {"default": {"BACKEND": name}}
+    monkeypatch.setattr(Server, "sent", [])
+    yield Server
+    Server.state = "works"
+
+
+def wait_for_mails(number: int) -> None:
+    """Wait until the server has taken so many, but not for ever."""
+    end = time.monotonic() + 10
+    while len(Server.sent) < number and time.monotonic() < end:
+        time.sleep(0.05)
+
+
+def test_an_error_while_the_server_fails_is_told_later(
+    handler: ErrorMailHandler, server: type[Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error that comes once, in that very minute, may be the one that matters."""
+    monkeypatch.setattr("applog.mail.PAUSE_SECONDS", 0.2)
+    server.state = "fails"
+    logger.error("alpha")
+    logger.error("beta")
+    handler.flush()
+    server.state = "works"
+    wait_for_mails(2)
+    assert sorted(subject[-5:] for subject in server.sent) == [" beta", "alpha"]
+
+
+def test_a_process_waits_once_for_a_server_that_hangs(
+    handler: ErrorMailHandler, server: type[Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """logging.shutdown flushes a handler, and then closes it."""
+    monkeypatch.setattr("applog.mail.EXIT_SECONDS", 1.0)
+    server.state = "hangs"
+    logger.error("alpha")
+    begin = time.monotonic()
+    handler.flush()
+    handler.close()
+    assert 1 <= time.monotonic() - begin < 2
+    server.state = "works"
+    wait_for_mails(1)
+
+
+def test_no_mail_is_left_behind(handler: ErrorMailHandler, server: type[Server]) -> None:
+    """A process that ends sends what it has, however the threads take turns."""
+    for number in range(MAILS):
+        logger.error("error %s", chr(97 + number // 26) + chr(97 + number % 26))
+        if number % 3:
+            handler.flush()
+            assert len(server.sent) == number + 1
 
 
 def test_without_admins_nothing_is_done(handler: ErrorMailHandler, settings: Any, tmp_path: Path) -> None:

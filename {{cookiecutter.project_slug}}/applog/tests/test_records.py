@@ -24,6 +24,7 @@ from django.urls import path
 from django.views.decorators.debug import sensitive_variables
 
 from applog import bind, secret_names, secret_text
+from applog.flood import FloodFilter
 from applog.formatters import JsonFormatter, TextFormatter
 from applog.secret_names import own_words
 
@@ -517,7 +518,7 @@ CONTAINERS = [
     [("Authorization", f"Basic {HIDDEN}"), ("Accept", "*")], {"headers": [(b"x-key", HIDDEN.encode()), (b"a", b"b")]},
     [["cookie", HIDDEN]], ["mysql", "--password", HIDDEN], {"name": "password", "value": HIDDEN},
     {"HTTP_REFERER": f"https://x/?code={HIDDEN}"}, {"Referer": f"https://x/?{HIDDEN}"}, {"QUERY_STRING": f"a={HIDDEN}"},
-    {"query_string": f"a={HIDDEN}".encode()}, {"DATABASE_URL": f"postgres://ann:{HIDDEN}@db/x"},
+    {"query_string": f"a={HIDDEN}".encode()}, {"http.query": f"a={HIDDEN}"}, {"DATABASE_URL": f"postgres://ann:{HIDDEN}@db/x"},
     [["X-Api-Key", HIDDEN], None], {"meta": {"RAW_URI": f"/cb/?code={HIDDEN}"}}, Repr("ann", HIDDEN),
     {"certificate": HIDDEN, "cvv": HIDDEN, "ssn": HIDDEN, "salt": HIDDEN, "authn": HIDDEN, "api": HIDDEN},
     ValueError({"password": HIDDEN}), {"a": f"token={HIDDEN}"}, {"body": f'{{"password": "{HIDDEN}"}}'.encode()},
@@ -803,6 +804,25 @@ def test_bound_fields_do_not_pretend(log: Log) -> None:
     assert (few["extra.level"], few["extra.user.id"]) == ("INFO", "1")
     assert len(few["big"]) < 5000
     assert sum(name.startswith("f") for name in many) == 50
+
+
+@as_json
+@pytest.mark.parametrize("given", [{f"f{n}": "v" * 4000 for n in range(50)}, {"items": list(range(100_000))}])
+def test_bound_fields_are_short(log: Log, given: dict[str, Any]) -> None:
+    """They are on each record of a request: one that carries a megabyte fills a disk in a thousand records."""
+    with bind(given), bind(last=1):
+        logger.warning("x")
+    [record] = log.records()
+    assert record["last"] == 1
+    assert len(log.getvalue()) < 20_000
+
+
+@as_json
+def test_an_event_that_is_no_text_is_no_event(log: Log) -> None:
+    """Nothing that is logged raises in the code that logs it."""
+    record = logging.makeLogRecord({"name": "applog.security", "event": {"a": 1}, "msg": "x", "request": HttpRequest()})
+    assert FloodFilter().filter(record)
+    assert '"extra.event": {"a": 1}' in JsonFormatter().format(record)
 
 
 @as_json

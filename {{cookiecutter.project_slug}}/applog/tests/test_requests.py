@@ -308,6 +308,7 @@ def test_slow_sql_of_nobody_s_is_recorded_too(served: Served) -> None:
         ("postgresql", """x = U&'§' AND "it's" = N'§' """, """x = ? AND "it's" = ?"""),
         ("postgresql", "x IN (%s, %s,%s) AND y in (1, 2)", "x IN (%s) AND y in (?)"),
         ("postgresql", "VALUES (%s, %s), (%s, %s), (%s, %s) RETURNING id", "VALUES (%s, %s) RETURNING id"),
+        ("oracle", "x = q'[it's §]' AND y = Nq'!it's §!' AND z = q'(§", "x = ? AND y = ? AND z = ?"),
         ("mysql", "`it's` = \"§\" # §\n AND y = 'it''s §'", "`it's` = ? AND y = ?"),
         ("mysql", r"x = '§\\' AND y = 'a\nb' AND z", "x = ? AND y = ? AND z"),
         ("mysql", r"x = 'C:\' OR y = '§' OR z", "x = ?"),
@@ -320,7 +321,7 @@ def test_values_in_a_statement_are_not_shown(vendor: str, sql: str, shown: str) 
 
 
 @pytest.mark.parametrize("vendor", ["sqlite", "mysql"])
-@pytest.mark.parametrize("part", ["x = %s OR ", "'a' ", "(%s, ", "'", '"', "$a$", "/*", "\\'", "1.", "a$1$"])
+@pytest.mark.parametrize("part", ["x = %s OR ", "'a' ", "(%s, ", "'", '"', "$a$", "/*", "\\'", "1.", "a$1$", "q'["])
 def test_a_statement_is_shown_in_part_and_in_little_time(vendor: str, part: str) -> None:
     """A bulk insert has megabytes."""
     text = without_values(part * (5_000_000 // len(part)), vendor)
