@@ -138,6 +138,8 @@ def test_hands_and_eyes_are_spared(site, open_browser):
     browser.set_window_size(1280, 1000 + browser.execute_script("return outerHeight - innerHeight"))
     bottoms = "return [...document.querySelectorAll('.log-row')].map(row => row.getBoundingClientRect().bottom)"
     assert sum(bottom <= 1000 for bottom in browser.execute_script(bottoms)) >= 30
+    width = "return document.querySelector(arguments[0]).clientWidth"
+    assert browser.execute_script(width, "#result_list") > 0.95 * browser.execute_script(width, "#changelist")
 
     keys = ActionChains(browser)
     keys.send_keys("/").send_keys("number").perform()
@@ -176,6 +178,9 @@ def test_hands_and_eyes_are_spared(site, open_browser):
     browser.get(f"{address}{PAGE}")
     follow(browser, "Show in Asia/Tokyo")
     assert browser.find_element(By.ID, "log-zone").text.startswith("Times: Asia/Tokyo, UTC+09:00")
+    browser.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "UTC"})
+    browser.get(f"{address}{PAGE}")
+    assert "Show in" not in browser.find_element(By.ID, "log-zone").text
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

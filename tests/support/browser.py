@@ -49,5 +49,7 @@ def complaints(browser):
 def barriers(browser, axe):
     """Return what the script of axe finds on a page: what shuts out those who read by ear or with little contrast."""
     browser.execute_script(axe)
-    found = browser.execute_async_script("axe.run().then(found => arguments[0](found.violations))")
+    found = browser.execute_async_script(
+        "axe.run({rules: {'target-size': {enabled: true}}}).then(found => arguments[0](found.violations))"
+    )
     return [(problem["help"], problem["nodes"][0]["html"]) for problem in found]

@@ -141,6 +141,12 @@ def split_context(logger: str, message: str) -> Context:
     return Context(parts["event"], parts["address"], parts["user"].strip("'\""), message[found.end() :])
 
 
+def error_line(traceback: str) -> str:
+    """Return the type and the first line of the text of the exception that a traceback is about, "" without one."""
+    found = [error for error in _errors(traceback[:TRACEBACK_CHARACTERS]) if error.name and not error.member]
+    return ": ".join(filter(None, found[-1][:2])) if found else ""
+
+
 def _raised(traceback: str, project: str) -> tuple[str, str, Frame | None]:
     """Return the type, text and frame of the exception that a traceback is about, the last one of a chain."""
     errors = list(_errors(traceback[:TRACEBACK_CHARACTERS]))

@@ -90,6 +90,7 @@ def show_cut(size: int) -> str:
 
 def show_number(number: float, decimals: int = 0) -> str:
     """Return a number with its thousands apart, as the current language writes it."""
+    number = round(number, decimals)  # Django would cut it off
     # Without a language, as in the command, Django would not group them.
     return number_format(number, decimals, force_grouping=True) if get_language() else f"{number:,.{decimals}f}"
 

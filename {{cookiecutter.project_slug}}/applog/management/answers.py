@@ -34,23 +34,25 @@ def print_errors(command: BaseCommand, logs: list[ProjectLog], query: Query, opt
     read(command, logs, errors, lambda: errors.read(logs, query, SLICE_SECONDS))
     groups = errors.ordered(order)
     since = errors.new_since(logs, now())
+    left = sum(group.count for group in groups[most:])
     if options["json"]:
         for group in groups[:most]:
             command.stdout.write(json_line(describe_error(group, window, new=group.is_new(since))))
+        if others := left + errors.others:
+            command.stdout.write(json_line({"others": others}))
         return
     for group in groups[:most]:
         print_error(command, group, is_new=group.is_new(since))
     if not groups:
         command.stdout.write("No errors.")
         return
-    left = sum(group.count for group in groups[most:])
     total = sum(group.count for group in groups) + errors.others
-    words = f"{total:,} records of {kinds(len(groups))} since {show_minute(window.begin)}."
+    words = f"{total:,} record{'' if total == 1 else 's'} of {kinds(len(groups))} since {show_minute(window.begin)}."
     command.stdout.write(command.style.HTTP_INFO(words))
     if left:
         command.stdout.write(f"{left:,} of them are of {kinds(len(groups) - most)} not shown; -n shows more.")
     if errors.others:
-        command.stdout.write(f"{errors.others:,} are others: of the rarest of more than {KINDS} kinds.")
+        command.stdout.write(f"{errors.others:,} are others: of the rarest of more than {2 * KINDS:,} kinds.")
 
 
 def print_error(command: BaseCommand, group: ErrorGroup, *, is_new: bool) -> None:
@@ -79,6 +81,8 @@ def print_requests(command: BaseCommand, logs: list[ProjectLog], query: Query, o
     if options["json"]:
         for group in groups[:most]:
             command.stdout.write(json_line(describe_route(group, window)))
+        if others := requests.together(groups[most:]).count:
+            command.stdout.write(json_line({"others": others}))
         return
     everything = requests.all
     if not everything.count:

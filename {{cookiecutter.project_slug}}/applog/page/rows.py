@@ -11,6 +11,7 @@ from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from applog.fingerprint import error_line
 from applog.page.fields import write_fields
 from applog.page.marks import Marker
 from applog.reading.pages import position_after
@@ -113,8 +114,9 @@ class Row:
 
     @property
     def summary(self) -> str:
-        """What the message does not say: a traceback's last line; "" if there are no lines."""
-        last = next((line.strip() for line in reversed(self.record.lines) if line.strip()), "")
+        """What the message does not say: a traceback's exception, or the last line; "" if there are no lines."""
+        lines = self.record.lines
+        last = error_line("\n".join(lines)) or next((line.strip() for line in reversed(lines) if line.strip()), "")
         return self.marker.mark(last[:MESSAGE_CHARACTERS], is_counted=False) if last else ""
 
     @property

@@ -143,7 +143,9 @@ def links(request: HttpRequest, form: LogForm, found: Page) -> dict[str, Any]:
         "download": f"download/{form.link(live='')}",
         "permalink": form.link(**moments, before=str(found.newer)),
         "live": form.link(live="" if data["live"] else "1") if can_live else "",
-        "token": sign(request, form.link(), found.newer, time.time(), time.time()) if can_live and data["live"] else "",
+        "token": sign(request, form.link(), found.newer, time.time(), time.time(), 0)
+        if can_live and data["live"]
+        else "",
         "show_reads": form.link(own="1") if form.leaves_out_reads else "",
         "no_zone": form.link(zone="") if data["zone"] else "",
     }
@@ -174,9 +176,12 @@ def describe_log(log: ProjectLog) -> dict[str, Any]:
     }
 
 
-def sign(request: HttpRequest, filters_of_page: str, position: Position, logged: float, counted: float) -> str:
-    """Return a token for live mode: user, filters, position, and when reading was last logged, and records counted."""
-    values = [str(request.user.pk), filters_of_page, str(position), logged, counted]
+def sign(request: HttpRequest, filters_of_page: str, position: Position, *state: float) -> str:
+    """Return a token for live mode: user, filters, position, and its state.
+
+    That is when reading was last logged, when records were last counted, and how many have come since.
+    """
+    values = [str(request.user.pk), filters_of_page, str(position), *state]
     return signing.dumps(values, salt=NEWS_SALT)
 
 
@@ -187,11 +192,11 @@ def news(request: HttpRequest) -> HttpResponseBase:
     These requests, one each second, are not logged. Opening the page is recorded, and again each hour.
     """
     try:
-        user, filters_of_page, position, logged, counted = signing.loads(
+        user, filters_of_page, position, logged, counted, uncounted = signing.loads(
             request.GET.get("token", ""), salt=NEWS_SALT, max_age=NEWS_AGE
         )
     except (signing.BadSignature, ValueError):
-        user, filters_of_page, position, logged, counted = "", "", "", 0.0, 0.0
+        user, filters_of_page, position, logged, counted, uncounted = "", "", "", 0.0, 0.0, 0
     filters = QueryDict(filters_of_page[1:])
     with in_zone(filters.get("zone")):
         form = LogForm(filters)
@@ -209,8 +214,10 @@ def news(request: HttpRequest) -> HttpResponseBase:
                 return busy(request, HttpResponse(BUSY, content_type="text/plain"))
             try:
                 found = read_newer(form.chosen, Position.parse(position), **options)
-                if found.records and time.time() - counted > CHART_SECONDS:
-                    drawn, counted = render_to_string("applog/log_chart.html", chart(form, count(form))), time.time()
+                uncounted += len(found.records)
+                if uncounted and time.time() - counted > CHART_SECONDS:
+                    drawn = render_to_string("applog/log_chart.html", chart(form, count(form)))
+                    counted, uncounted = time.time(), 0
             except SlowPatternError:
                 return HttpResponse(SLOW_PATTERN, status=400, content_type="text/plain")
         if time.time() - logged > NEWS_LOGGED_SECONDS:
@@ -218,6 +225,6 @@ def news(request: HttpRequest) -> HttpResponseBase:
             security.record(logging.INFO, "sensitive_read", f"log page, live, {form.description}", request)
         request.log_level = logging.NOTSET  # type: ignore[attr-defined]
         rows, html, _hits = make_rows(form, found)
-        token = sign(request, filters_of_page, found.newer, logged, counted)
+        token = sign(request, filters_of_page, found.newer, logged, counted, uncounted)
         more = not found.exhausted
         return JsonResponse({"count": len(rows), "rows": html, "chart": drawn, "token": token, "more": more})

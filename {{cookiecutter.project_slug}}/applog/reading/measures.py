@@ -1,14 +1,17 @@
 """What is measured of many records in little memory: how they spread over time, how many differ, how long they took."""
 
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
-from functools import lru_cache
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cached_property, lru_cache
+from itertools import count, takewhile
 from typing import Self
 
 MOST_PARTS = 32  # of a window
+DAY = timedelta(days=1)
 STEPS = [
     *(timedelta(minutes=number) for number in (1, 2, 5, 10, 15, 30)),
     *(timedelta(hours=number) for number in (1, 2, 3, 6, 12)),
@@ -52,16 +55,22 @@ class Window:
     @property
     def parts(self) -> int:
         """How many parts there are."""
-        return math.ceil((self.end - self.start) / self.step)
+        return len(self.starts)
 
-    @property
+    @cached_property
     def starts(self) -> list[datetime]:
-        """When each part begins."""
-        return [self.start + index * self.step for index in range(self.parts)]
+        """When each part begins. The hour that comes twice, when clocks are set back, has parts twice, too."""
+        zone = self.start.tzinfo
+        # Days begin at midnight, however many hours they have.
+        begin = self.start if self.step % DAY == timedelta(0) else self.start.astimezone(UTC)
+        moments = takewhile(lambda moment: moment < self.end, (begin + number * self.step for number in count()))
+        return [moment.astimezone(zone) for moment in moments]
 
     def part(self, when: datetime) -> int | None:
         """Return the index of the part that `when` is in, or None."""
-        return (when - self.start) // self.step if self.begin <= when < self.end else None
+        if not self.begin <= when < self.end:
+            return None
+        return bisect_right(self.starts, when.astimezone(UTC)) - 1
 
 
 @lru_cache(maxsize=1 << 14)

@@ -17,6 +17,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urljoin
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.conf import settings
@@ -296,6 +297,7 @@ def test_requests_are_counted_by_their_route(site: Site, formatter: Callable[[],
     assert (other["http.request.method"], other["count"]) == ("POST", 1)
     assert other.get("http.route") == (POST_ROUTE if formatter is JsonFormatter else None)
     assert len(site.found("requests", "--since", "3d")) == 3
+    assert site.found("requests", "--since", "3d", "-n", "1")[1:] == [{"others": 2}]
     assert site.found("requests", "--sort", "slowest")[0] == first
 
     page = site.page("requests")
@@ -304,6 +306,18 @@ def test_requests_are_counted_by_their_route(site: Site, formatter: Callable[[],
     assert "request100" in site.follow(page, "100.0")
     records = site.follow(page, re.escape(f"<b>GET</b> {escape(name)}").removesuffix("<"))
     assert records.count('class="log-row') == 100
+
+
+def test_the_hour_that_comes_twice_is_two_hours() -> None:
+    """Each later row of a table would be of the hour before."""
+    zone = ZoneInfo("Europe/Berlin")
+    begin = datetime(2026, 10, 24, 22, tzinfo=UTC)
+    hours = Window.of(begin, begin + timedelta(hours=30), zone)
+    assert [f"{start:%H}" for start in hours.starts[:6]] == ["00", "01", "02", "02", "03", "04"]
+    assert [hours.part(begin + timedelta(hours=number, minutes=59)) for number in range(30)] == list(range(30))
+    days = Window.of(begin, begin + timedelta(days=20), zone)
+    assert {f"{start:%H:%M}" for start in days.starts} == {"00:00"}
+    assert [days.part(begin + timedelta(hours=number)) for number in (0, 24, 25, 49)] == [0, 0, 1, 2]
 
 
 @pytest.mark.parametrize("zones", [1, 2, 9])

@@ -665,6 +665,19 @@ def test_a_field_of_a_json_record_is_a_filter(reader: Client, files: dict[str, P
         assert reader.get(reverse("admin:applog_log_changelist"), {"field": wrong}).status_code == 400
 
 
+def test_a_folded_traceback_says_what_was_raised(reader: Client, write: Write) -> None:
+    """The last line of a group is its frame, and that of an exception with a note is the note."""
+    start = "Traceback (most recent call last):\n  File 'a.py', line 1, in f"
+    group = "  | ExceptionGroup: 3 mails (1 sub-exception)\n  +-+---------------- 1 ----------------\n    | OSError: x"
+    note = f"{start}\nValueError: cannot write\nwhile writing a.png"
+    for below in (note, f"  + Exception Group {start}\n{group}\n    +-----", "last"):
+        write("x\n" + "\n".join(f"    {line}" for line in below.split("\n")), level="ERROR")
+    found = re.findall('class="log-last">([^<]*)<', show(reader))
+    assert [re.sub(r" *\(\d+ lines?\)", "", text).strip() for text in found] == [
+        "last", "ExceptionGroup: 3 mails (1 sub-exception)", "ValueError: cannot write",
+    ]  # fmt: skip
+
+
 def test_live_mode_moves_the_chart(
     reader: Client, write: Write, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
@@ -672,9 +685,11 @@ def test_live_mode_moves_the_chart(
     write("old")
     [token] = re.findall('data-token="([^"]+)"', show(reader, live="1"))
     write("new", level="ERROR")
+    news = reader.get(reverse("admin:applog_log_news"), {"token": token}).json()
+    assert (news["count"], news["chart"]) == (1, "")
     later = time.time() + 6
     monkeypatch.setattr("applog.page.views.time.time", lambda: later)
-    news = reader.get(reverse("admin:applog_log_news"), {"token": token}).json()
+    news = reader.get(reverse("admin:applog_log_news"), {"token": news["token"]}).json()
     assert counted(news["chart"]) == {"INFO": 1, "ERROR": 1}
     assert not reader.get(reverse("admin:applog_log_news"), {"token": news["token"]}).json()["chart"]
 

@@ -50,7 +50,7 @@
     const zone = document.getElementById('log-zone');
     const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
     const address = new URL(location.href);
-    if (zone && own && !zone.querySelector('a') && zone.querySelector('bdi').textContent.split(',')[0] !== own) {
+    if (zone && own && !zone.querySelector('a') && zone.querySelectorAll('bdi')[1].textContent.split(',')[0] !== own) {
         address.searchParams.set('zone', own);
         const link = document.createElement('a');
         link.href = address.search;
