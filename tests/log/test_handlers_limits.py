@@ -45,6 +45,16 @@ def test_the_next_file_of_a_day_comes_after_the_others_though_the_first_are_gone
     assert names(log)[-2:] == [".2024-10-04.7.gz", ".2024-10-04.8"]
 
 
+@pytest.mark.parametrize("limits", [{"totalBytes": 1000}, {"totalBytes": 300, "maxBytes": 900}, {"totalBytes": 1}])
+@pytest.mark.parametrize("name", ["SharedTimedRotatingFileHandler", "SharedRotatingFileHandler"])
+def test_a_ceiling_holds_without_a_limit_of_a_file_and_however_low(log, make, name, limits):
+    """Without this, whoever gives only totalBytes has no limit at all."""
+    options = BY_TIME if "Timed" in name else {"backupCount": 50}
+    handler = make(name, log, **options, **limits)
+    write(handler, range(60))
+    assert sum(path.stat().st_size for path in own_files(log)) <= max(150, limits["totalBytes"])
+
+
 def test_a_late_record_does_not_begin_a_file(log, make):
     """Without this, a file of today's is named after yesterday if it begins with a record that came late."""
     handler = make("SharedTimedRotatingFileHandler", log, when="midnight", utc=True, maxBytes=240)

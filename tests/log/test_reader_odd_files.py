@@ -65,6 +65,9 @@ FORMATS = {
     "structlog": ("2026-11-24T05:00:00.123456Z [error    ] X", "", 123456),
     "JSON": ('{"level": "ERROR", "message": "X", "timestamp": "2026-11-24T05:00:00Z", "logger": "shop"}', "shop", 0),
     "python-json-logger": ('{"asctime": "2026-11-24 05:00:00,123", "levelname": "ERROR", "message": "X"}', "", 123000),
+    "own key first": ('{"order": 7, "timestamp": "2026-11-24T05:00:00Z", "level": "ERROR", "message": "X"}', "", 0),
+    "epoch": ('{"ts": 1795496400.5, "levelname": "ERROR", "msg": "X"}', "", 500000),
+    "epoch in ms": ('{"pid": 7, "time": 1795496400123, "level": "error", "msg": "X"}', "", 123000),
     "structlog JSON": ('{"event": "X", "level": "error", "timestamp": "2026-11-24T05:00:00Z"}', "", 0),
 }
 

@@ -117,7 +117,6 @@ def refusal(cookies_session, environment):
         ("LOG_LEVELS", "root=DEBUG"),
         ("LOG_LEVELS", "shop.=DEBUG"),
         ("LOG_LEVELS", "a shop=DEBUG"),
-        ("ADMINS", "ann"),
         ("LOG_BACKUP_DAYS", "0"),
         ("LOG_MAX_BYTES", "10 MB"),
         ("LOG_TOTAL_BYTES", "0"),

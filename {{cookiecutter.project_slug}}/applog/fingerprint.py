@@ -11,8 +11,6 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
-from applog.text import shorten
-
 MESSAGE_CHARACTERS = 2000  # of a message that are looked at
 TEMPLATE_CHARACTERS = 200  # of a template
 TRACEBACK_CHARACTERS = 1 << 16  # that are looked at
@@ -123,7 +121,7 @@ def template(message: str) -> str:
 
     That is: numbers, words with digits, ids, addresses and quoted texts. What does not print counts as a space.
     """
-    text = shorten(message, MESSAGE_CHARACTERS)
+    text = message if len(message) <= MESSAGE_CHARACTERS else f"{message[:MESSAGE_CHARACTERS]}... (characters more)"
     if "\\" in text:
         text = _ESCAPED.sub(" ", text)
     if not text.isprintable():

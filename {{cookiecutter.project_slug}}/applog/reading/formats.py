@@ -13,7 +13,7 @@
 
 import json
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 _TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
@@ -36,7 +36,9 @@ HEADER = (
     rf"(?:{_TIME}(?:{_ZONE}? [A-Z]|{_ZONE} [^\s]| - | \||{_ZONE}? \[[a-z])"
     rf"|{_LEVEL}(?: {_TIME} |:[\w.]+:)"
     rf"|\[(?:{_TIME} [+-]\d{{4}}\] \[\d|{_DAY}\])"
-    rf'|\{{ ?"(?:{_KEYS}|pathname|lineno|process|thread|module|filename|taskName|service)[".])'
+    rf'|\{{ ?"(?:(?:{_KEYS}|pathname|lineno|process|thread|module|filename|taskName|service)[".]'
+    # Or any other key, in an object that has a time and a message.
+    r'|(?=[^\n]{0,4000}?"(?:@?timestamp|asctime|time|ts)": ?["\d])(?=[^\n]{0,4000}?"(?:message|msg|event)": ?")))'
 ).encode("latin-1")
 _HEADER = re.compile(HEADER.decode("latin-1").replace("\xef\xbb\xbf", "\ufeff"))
 
@@ -58,14 +60,20 @@ _FORMATS = [
 _JSON_START = re.compile(
     r'\{"timestamp": ?"(?P<time>[^"]*)"(?:, ?"level": ?"(?P<level>[^"]*)")?(?:, ?"logger": ?"(?P<logger>[^"]*)")?'
 )
+_EPOCH = re.compile(r"\d{10}(?:\d{3})?(?:\.\d+)?")
 _STATUS = re.compile(r'" ([1-5])\d\d ')  # of a request, in runserver's record
 _OF_STATUS = {"INFO": "] ", "WARNING": '" 4', "ERROR": '" 5'}  # what a status of such a level stands behind
 _SAME = {"WARN": "WARNING", "FATAL": "CRITICAL"}
 
 
 def parse_time(text: str) -> datetime | None:
-    """Return the aware time of `text` in ISO 8601 (local time if it has no offset), or None if it is not a time."""
+    """Return the aware time of `text`, or None if it is not a time.
+
+    That is ISO 8601 (local time if it has no offset), seconds or milliseconds since 1970, or a time of runserver's.
+    """
     try:
+        if _EPOCH.fullmatch(text):
+            return datetime.fromtimestamp(float(text[:10] + "." + text[10:].replace(".", "")), UTC)
         if text[2:3] == "/":
             return datetime.strptime(text, "%d/%b/%Y %H:%M:%S").astimezone()
         time = datetime.fromisoformat(text.replace(" +", "+").replace(" -", "-"))

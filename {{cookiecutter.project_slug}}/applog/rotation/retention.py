@@ -91,7 +91,8 @@ class Retention(FileHandler):
 
     def _limit(self) -> int:
         """Return the size in bytes at which the file is rotated, or 0."""
-        return min(self.maxBytes, self.totalBytes // 2 or self.maxBytes)
+        half = max(1, self.totalBytes // 2) if self.totalBytes else 0
+        return min(filter(None, (self.maxBytes, half)), default=0)
 
     def _is_due(self, status: os.stat_result, _created: float, length: int) -> bool:
         """Tell whether the file must be rotated before a record of `length` bytes."""
@@ -137,7 +138,7 @@ class Retention(FileHandler):
 
     def _room_for_old(self) -> int:
         """Return the bytes that the rotated files may take, so that the current one can grow; 0 for no limit."""
-        return max(0, self.totalBytes - self._limit())
+        return max(1, self.totalBytes - self._limit()) if self.totalBytes else 0
 
 
 def _size(path: str) -> int:
