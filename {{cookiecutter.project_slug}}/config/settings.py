@@ -240,11 +240,9 @@ smtp = {
 }
 MAILERS = {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"} if DEBUG else {"OPTIONS": smtp}}
 # % endif
-addresses = [address for address in env.list("ADMINS", default=[], subcast=str.strip) if address]
+ADMINS: list[Any] = [address for address in env.list("ADMINS", default=[], subcast=str.strip) if address]
 # % if cookiecutter.django_version == "5.2"
-ADMINS = [(address, address) for address in addresses]  # who is told of errors
-# % else
-ADMINS = addresses  # who is told of errors
+ADMINS = [(address, address) for address in ADMINS]
 # % endif
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="webmaster@localhost")
 
