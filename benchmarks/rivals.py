@@ -6,6 +6,7 @@ measured just now; one that cannot be fetched is named on stderr and has no colu
     uv run benchmarks/rivals.py [NAME ...]
 """
 
+import argparse
 import datetime as dt
 import json
 import os
@@ -259,15 +260,23 @@ def measured(rival, folder):
 
 def main():
     """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    names = [rival.name for rival in RIVALS]
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}; without names, all of them")
+    chosen = parser.parse_args().names or names
+    if unknown := set(chosen).difference(names):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; choose of {', '.join(names)}")
     columns = {}
     for rival in RIVALS:
-        if sys.argv[1:] and rival.name not in sys.argv[1:]:
+        if rival.name not in chosen:
             continue
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             try:
                 columns[rival.name] = measured(rival, Path(folder))
             except (subprocess.CalledProcessError, StopIteration) as error:
                 print(f"{rival.name}: not measured: {last_line(getattr(error, 'stderr', '') or '')}", file=sys.stderr)
+    if not columns:
+        sys.exit("nothing could be measured")
     print(f"Measured on {dt.datetime.now(tz=dt.UTC):%Y-%m-%d}.\n")
     print("|", *(f"| {name}" for name in columns), "|")
     print("| --- " * (len(columns) + 1) + "|")
