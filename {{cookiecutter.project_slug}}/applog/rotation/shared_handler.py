@@ -70,10 +70,8 @@ class SharedFileHandler(Retention, BaseRotatingHandler):
             passed: Any = self.filter(record)
             if not passed:
                 return passed
-            if isinstance(passed, logging.LogRecord):  # since Python 3.12 a filter may return another one
-                record = passed
-        # As logging.Handler.handle; `with` would take twice as long.
-        self.lock.acquire()
+            record = passed if isinstance(passed, logging.LogRecord) else record  # another one, since Python 3.12
+        self.lock.acquire()  # `with` would take twice as long
         try:
             self.emit(record)
         finally:
