@@ -101,9 +101,10 @@ class FileQueueHandler(QueueHandler):
             except RuntimeError:  # the interpreter ends, or there are too many threads
                 return False
             self.listener = listener
-            # Child processes of multiprocessing do not run atexit's functions.
-            if not self._finalizer and (multiprocessing := sys.modules.get("multiprocessing.util")):
-                self._finalizer = multiprocessing.Finalize(None, self.stop, exitpriority=0)
+            # Child processes of multiprocessing do not run atexit's functions. Another thread may just import it.
+            finalize = getattr(sys.modules.get("multiprocessing.util"), "Finalize", None)
+            if finalize and not self._finalizer:
+                self._finalizer = finalize(None, self.stop, exitpriority=0)
         return True
 
     def stop(self) -> None:
