@@ -130,6 +130,8 @@ class ErrorMailHandler(logging.Handler):
         """Send a mail if it is the time for it, about so many new errors and those that were counted before."""
         count = self._count(mail, new)
         if not count:
+            if time.monotonic() < self._retry_at and len(self._unsent) < MAILS:
+                self._unsent.setdefault(mail.kind, mail)
             return
         since = f"{count} errors of this kind since the last mail; the newest:" if count > 1 else "An error:"
         text = f"{since}\n\n{mail.text}\n\nThe next mail of this kind ({mail.kind}) comes in an hour at the earliest.\n"
@@ -152,8 +154,6 @@ class ErrorMailHandler(logging.Handler):
         is_quiet = sum(now - mailed < HOUR for mailed, _ in state.values()) < MAILS
         is_due = count > 0 and not 0 <= now - last < HOUR and is_quiet and time.monotonic() >= self._retry_at
         state[mail.kind] = (now, 0) if is_due else (last, count)
-        if not is_due and time.monotonic() < self._retry_at and len(self._unsent) < MAILS:
-            self._unsent.setdefault(mail.kind, mail)
         self._end_change({kind: entry for kind, entry in state.items() if entry[1] or now - entry[0] < DAY})
         return count if is_due else 0
 
