@@ -27,7 +27,7 @@ from applog.reading.counts import count_records  # noqa: E402
 from applog.reading.errors import Errors  # noqa: E402
 from applog.reading.log import RotatedLog  # noqa: E402
 from applog.reading.measures import Window  # noqa: E402
-from applog.reading.pages import find_time, read_older  # noqa: E402
+from applog.reading.pages import read_older  # noqa: E402
 from applog.reading.query import Query  # noqa: E402
 from applog.reading.requests import Requests  # noqa: E402
 
@@ -113,11 +113,9 @@ def measure(path, minutes, rounds):
     pages = {
         "the last 100 records": lambda: read_older(logs, count=100),
         "the 100 before them": lambda: read_older(logs, first.older, count=100),
-        "100 in the middle": lambda: read_older(logs, find_time(logs, middle), count=100),
+        "100 in the middle": lambda: read_older(logs, count=100, query=Query(until=middle)),
         "the last 100 errors": lambda: read_older(logs, count=100, query=Query(level="ERROR")),
-        "100 errors in the middle": lambda: read_older(
-            logs, find_time(logs, middle), count=100, query=Query(level="ERROR")
-        ),
+        "100 errors in the middle": lambda: read_older(logs, count=100, query=Query(until=middle, level="ERROR")),
         "an hour's last 100 records": lambda: read_older(
             logs, count=100, query=Query(since=middle - timedelta(hours=1), until=middle)
         ),

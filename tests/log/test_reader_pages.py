@@ -15,7 +15,6 @@ from reader_support import (
     as_json,
     at,
     count_records,
-    find_time,
     numbers,
     read_all,
     read_newer,
@@ -94,11 +93,11 @@ def test_a_range_of_time_is_found_by_halving(big, forwards):
     query = Query(since=at(150), until=at(450))
     found = numbers(read_all([log], query, forwards=forwards))
     assert sorted(found) == list(range(150, 450))
-    position = find_time([log], at(312) - timedelta(milliseconds=1))
-    assert numbers(read_newer([log], position, count=2).records) == [313, 312]
-    assert numbers(read_older([log], position, count=2).records) == [311, 310]
-    assert read_newer([log], find_time([log], at(5000)), count=2).records == []
-    assert read_older([log], find_time([log], BEGIN), count=5).records == []
+    beside = [Query(since=at(312)), Query(until=at(312))]
+    assert numbers(read_newer([log], {}, count=2, query=beside[0]).records) == [313, 312]
+    assert numbers(read_older([log], count=2, query=beside[1]).records) == [311, 310]
+    assert read_newer([log], {}, count=2, query=Query(since=at(5000))).records == []
+    assert read_older([log], count=5, query=Query(until=BEGIN)).records == []
 
 
 def test_several_logs_are_one_by_time(log):

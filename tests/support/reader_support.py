@@ -13,7 +13,7 @@ record, query, log, pages, counts = (
 Cursor, parse = record.Cursor, record.parse
 Query, RotatedLog, Position = query.Query, log.RotatedLog, pages.Position
 read_older, read_newer = pages.read_older, pages.read_newer
-find_time, count_records = pages.find_time, counts.count_records
+count_records = counts.count_records
 
 BEGIN = datetime(2026, 11, 24, 5, tzinfo=UTC)
 

@@ -110,7 +110,7 @@ class ProjectLog(RotatedLog):
 
     def rotated_files(self) -> list[LogFile]:
         """Return all files but the current one, oldest first."""
-        return [file for file in self.files() if file.path.name != self.path.name]
+        return [file for file in self.files() if file.name != self.path.name]
 
     def last_change(self, file: LogFile) -> datetime:
         """Return the time of a file's last record or of its modification, whichever is later."""

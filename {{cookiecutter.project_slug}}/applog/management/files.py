@@ -17,19 +17,23 @@ def list_files(command: BaseCommand, logs: list[ProjectLog]) -> None:
     """Print the files of each log: size, first and last record, and when the next rotation is."""
     total, number = 0, 0
     for log in logs:
-        command.stdout.write(command.style.MIGRATE_HEADING(log.name) + f"  {describe_rotation(log)}")
+        columns = get_terminal_size((WIDE, 24)).columns
+        rotation = f"  {describe_rotation(log)}"
+        if len(log.name + rotation) > columns:
+            rotation = "\n    " + rotation.strip().replace("; ", "\n    ")
+        command.stdout.write(command.style.MIGRATE_HEADING(log.name) + rotation)
         found = log.files()
-        width = max((len(file.path.name) for file in found), default=0)
+        width = max((len(file.name) for file in found), default=0)
         for file in found:
             first, last = log.first_time(file), log.last_time(file)
             times = f"{show_time(first)} - {show_time(last)}" if first and last else "no record with a time"
-            line = f"  {file.path.name:<{width}}  {show_size(file.size):>9}  "
+            line = f"  {file.name:<{width}}  {show_size(file.size):>9}  "
             parts = [times]
             if log.max_bytes and file.path == log.path:
                 share = file.size / log.max_bytes
                 parts.append(f"{bar(command.stdout, share, 12)} {share:.0%} of {show_size(log.max_bytes)}")
             # In a narrow terminal below the name, so that no time is torn apart.
-            is_narrow = len(line) + len("  ".join(parts)) > get_terminal_size((WIDE, 24)).columns
+            is_narrow = len(line) + len("  ".join(parts)) > columns
             command.stdout.write(line + ("\n      " + "\n      ".join(parts) if is_narrow else "  ".join(parts)))
         if not found:
             command.stdout.write("  no file yet")
@@ -46,11 +50,13 @@ def clear(command: BaseCommand, logs: list[ProjectLog], options: dict[str, Any])
         raise CommandError("Type how old the files have to be, for example --older-than 30d.")
     if parse_age(options["older_than"]) is None:
         raise CommandError("--older-than is a number and s, m, h, d or w, for example 30d.")
+    if options["no_input"] and not options["delete"]:
+        raise CommandError("--no-input is for clear with --delete; leave it out, or add --delete.")
     limit = parse_time(options["older_than"])
     old = [(log, file) for log in logs for file in log.rotated_files() if log.last_change(file) < limit]
     for log, file in old:
         change = show_time(log.last_change(file))
-        command.stdout.write(f"  {file.path.name}  {show_size(file.size):>9}  last record {change}")
+        command.stdout.write(f"  {file.name}  {show_size(file.size):>9}  last record {change}")
     if not old:
         command.stdout.write("No rotated file is that old.")
         return

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from django.core.management.base import BaseCommand, CommandError, OutputWrapper
@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from applog.conf import ProjectLog
 from applog.reading.follow import POLL_SECONDS, Follower
-from applog.reading.pages import Position, count_bytes_before, find_time, read_newer, read_older
+from applog.reading.pages import Position, count_bytes_before, read_newer, read_older
 from applog.reading.query import EVERY_RECORD, Query
 from applog.reading.record import Record
 from applog.text import printable, show_cut
@@ -97,8 +97,7 @@ def read_back(  # noqa: PLR0913, PLR0917  what to read, and what to say meanwhil
 
 def read_all(command: BaseCommand, logs: list[ProjectLog], query: Query) -> Iterator[Record]:
     """Yield all records, however many, as they are found."""
-    position = find_time(logs, query.since - timedelta(minutes=1)) if query.since else Position()
-    total, exhausted = count_bytes_before(logs), False
+    position, total, exhausted = Position(), count_bytes_before(logs), False
     with Progress(command.stderr, "Searching") as progress:
         while not exhausted:
             page = read_newer(logs, position, count=PIECE, query=query, seconds=SLICE_SECONDS)

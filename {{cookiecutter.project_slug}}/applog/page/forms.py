@@ -73,6 +73,8 @@ class LogForm(forms.Form):
     def __init__(self, data: QueryDict) -> None:
         super().__init__(data)
         self.logs = project_logs()
+        for log in self.logs.values():
+            log.lists_once = True  # for one request
         self.first = next(iter(self.logs), "")
         self.fields["log"].choices = [(name, name) for name in (*self.logs, "all")]  # type: ignore[attr-defined]
         for field in self.more_fields:

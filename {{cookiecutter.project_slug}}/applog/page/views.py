@@ -29,6 +29,7 @@ from applog.reading.search import SlowPatternError
 from applog.text import SLOW_PATTERN, now, show_number, show_share, show_size, show_time
 
 RECORDS, PAGE_CHARACTERS = 100, 1 << 20  # on a page
+FILES = 100  # of a log, that are named on a page
 READ_SECONDS = 1.0
 NEWS_RECORDS, NEWS_CHARACTERS = 200, 1 << 19
 NEWS_SECONDS = 0.5
@@ -71,6 +72,7 @@ def describe(
         "rows_html": html,
         "hits": words if hits else "",
         "zone": describe_zone(),
+        "has_untimed": not all(record.time for record in found.records),
         **chart(form, counted),
         **links(request, form, found),
     }
@@ -160,6 +162,7 @@ def describe_zone() -> str:
 def describe_log(log: ProjectLog) -> dict[str, Any]:
     """Return what the page says about a log's files."""
     files = log.files()[::-1]
+    older = {"number": show_number(len(files[FILES:])), "size": show_size(sum(file.size for file in files[FILES:]))}
     current = next((file.size for file in files if file.path == log.path), 0)
     due = []
     if moment := log.next_rotation:
@@ -169,7 +172,8 @@ def describe_log(log: ProjectLog) -> dict[str, Any]:
         due.append(_("at %(size)s, %(share)s reached") % reached)
     return {
         "name": log.path.name,
-        "files": [(file.path.name, show_size(file.size), show_time(file.modified)) for file in files],
+        "files": [(file.name, show_size(file.size), show_time(file.modified)) for file in files[:FILES]],
+        "older": _("%(number)s older files with %(size)s") % older if files[FILES:] else "",
         "size": show_size(sum(file.size for file in files)),
         "rotation": _(" or ").join(due) or _("by another program, if at all"),
         "kept": f"{log.kept}, {_('compressed')}" if log.options.get("compress") else log.kept,

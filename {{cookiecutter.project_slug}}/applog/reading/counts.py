@@ -6,26 +6,40 @@ Like applog.reading.log, counting skips files that vanish or cannot be opened.
 import re
 import time
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Hashable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import ClassVar
 
+from applog.reading.folder import LogFile
 from applog.reading.formats import HEADER, parse_record, parse_time
 from applog.reading.log import RotatedLog
 from applog.reading.pages import Position
 from applog.reading.query import EVERY_RECORD, Query
 from applog.reading.record import Cursor, Record
 from applog.reading.scan import BlocksBackwards, find_any
+from applog.reading.times import EVER
 
-_ZONE = rb"[.,]\d{3,9}(Z|[+-]\d\d:\d\d)?"
-_COUNTED = rb"\n(?:\x00*)(\d{4}-\d\d-\d\d[T ]\d\d:\d\d%s" + _ZONE + rb" ([^\s|\[-]\S*)"
-_COUNTED_JSON = rb'\n\{"timestamp": ?"(\d{4}-\d\d-\d\dT\d\d:\d\d%s' + _ZONE + rb'", ?"level": ?"([^"\n]*)"'
-_BOTH = (_COUNTED, _COUNTED_JSON)
+KEPT, BUCKETS = 5000, 8  # rotated files whose numbers are remembered, if they are in so few buckets
+
+_MINUTE, _FRACTION, _ZONE = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", rb"[.,]\d{3,9}", rb"(Z|[+-]\d\d:\d\d)?"
+
+
+def _patterns(time: bytes) -> list[re.Pattern[bytes]]:
+    """Return patterns of the beginnings of records of this log, with their time, which has a group, zone, and level."""
+    text = rb"\n(?:\x00*)" + time + _ZONE + rb" ([^\s|\[-]\S*)"
+    json = rb'\n\{"timestamp": ?"' + time + _ZONE + rb'", ?"level": ?"([^"\n]*)"'
+    return [re.compile(text), re.compile(json)]
+
+
+COUNT_BY_MINUTE = _patterns(rb"(%s):\d\d%s" % (_MINUTE, _FRACTION))
+COUNT_BY_SECOND = _patterns(rb"(%s:\d\d)%s" % (_MINUTE, _FRACTION))
 # What begins a record of another format.
-_OTHERS = re.compile(rb"(?!%s|%s)\n(?=%s)" % (*(pattern % rb"):\d\d" for pattern in _BOTH), HEADER))
-COUNT_BY_MINUTE = [re.compile(pattern % rb"):\d\d") for pattern in _BOTH]
-COUNT_BY_SECOND = [re.compile(pattern % rb":\d\d)") for pattern in _BOTH]
+_OTHERS = re.compile(rb"(?!%s|%s)\n(?=%s)" % (*(pattern.pattern for pattern in COUNT_BY_MINUTE), HEADER))
+
+
+Levels = dict[datetime, Counter[str]]  # by the start of a bucket in UTC, how many records there are of each level
 
 
 @dataclass
@@ -33,13 +47,13 @@ class Counts:
     """Numbers of records.
 
     Attributes:
-        levels: for each bucket, by its start in UTC, the number of records of each level.
+        levels: the numbers.
         older: the position from which to continue.
         complete: False if the time ran out.
 
     """
 
-    levels: dict[datetime, Counter[str]]
+    levels: Levels
     older: Position
     complete: bool
 
@@ -70,16 +84,20 @@ def count_records(  # noqa: PLR0913  named arguments
     deadline = time.monotonic() + seconds
     counts = Counts({}, Position(position or {}), complete=True)
     for log in logs:
-        with closing(_count(log, counts.older.get(log.name), query, step)) as blocks:
+        with closing(_count(log, counts.older.get(log.name), query, step, zone)) as blocks:
             for found, place in blocks:
-                for (when, level), number in found.items():
-                    counts.levels.setdefault(_bucket(when, step, zone), Counter())[level] += number
+                _add(counts.levels, found)
                 if place:
                     counts.older[log.name] = place
                 if time.monotonic() > deadline:
                     counts.complete = False
                     return counts
     return counts
+
+
+def _add(levels: Levels, more: Levels) -> None:
+    for when, found in more.items():
+        levels.setdefault(when, Counter()).update(found)
 
 
 def _bucket(when: datetime, step: timedelta, zone: tzinfo | None) -> datetime:
@@ -92,64 +110,131 @@ def _bucket(when: datetime, step: timedelta, zone: tzinfo | None) -> datetime:
 
 
 def _count(
-    log: RotatedLog, cursor: Cursor | None, query: Query, step: timedelta
-) -> Generator[tuple[Counter[tuple[datetime, str]], Cursor | None]]:
-    """Count the matching records backwards from `cursor`, by level and minute, or second for a shorter `step`.
+    log: RotatedLog, cursor: Cursor | None, query: Query, step: timedelta, zone: tzinfo | None
+) -> Generator[tuple[Levels, Cursor | None]]:
+    """Count the matching records backwards from `cursor`.
 
-    Yields the counts of each block with the cursor at which to continue.
+    Yields the numbers of each block with the cursor at which to continue.
     """
     if query.needs_records:
         for record, place in log.scan(cursor, query):
-            yield Counter([(record.time, record.level)] if record and record.time else ()), place
+            made = record.time if record else None
+            yield {_bucket(made, step, zone): Counter([record.level])} if record and made else {}, place
         return
     unit = timedelta(seconds=1) if step < timedelta(minutes=1) else timedelta(minutes=1)
     patterns = COUNT_BY_SECOND if step < timedelta(minutes=1) else COUNT_BY_MINUTE
-    for file, low, high in log.open_files(cursor, query, disorder=timedelta()):
+    known, last = _Known(query, step, zone), None
+    taken_back: set[tuple[int, int]] = set()
+    for file, low, high in log.open_files(cursor, query, skips=known.has):
         if file is None:
-            yield Counter(), cursor
+            yield {}, cursor
             continue
-        taken_back: set[tuple[int, int]] = set()
+        if file is not last:
+            last, taken_back = file, set()
+        whole: Levels = {}
         for begin, block in BlocksBackwards(file, low, high):
             counts: Counter[tuple[datetime, str]] = Counter()
             found = [key for pattern in patterns for key in pattern.findall(block)]
-            for key, number in Counter(found).items():
-                moment, offset, level = (part.decode("utf-8", "backslashreplace") for part in key)
-                made = parse_time(moment + offset)
-                if made and _is_counted(made, level, query, unit):
+            for made, level, number in (*_times(found, block, query, unit), *_others(block, found)):
+                if _is_counted(made, level, query):
                     counts[made, level] += number
-            for made, level in _others(block, found):
-                if _is_counted(made, level, query, timedelta()):
-                    counts[made, level] += 1
+                known.reach(made, made + unit)
             spans = find_any(file, begin, block, query.unwanted) - taken_back
-            counts.subtract(_left_out([file.read_record(*span) for span in spans], query, unit))
+            counts.subtract(_left_out([file.read_record(*span) for span in spans], query))
             taken_back.update(span for span in spans if span[0] < begin)  # the next block has its beginning
+            levels: Levels = {}
+            for (made, level), number in counts.items():
+                levels.setdefault(_bucket(made, step, zone), Counter())[level] += number
+            _add(whole, levels)
+            _add(levels, known.take())
             cursor = file.cursor(begin)
-            yield counts, cursor
+            yield levels, cursor
+        if (low, high) == (0, file.size):
+            known.keep(whole)
         edge = file.cursor(min(low, high))
         if edge != cursor:  # after a file of another time
             cursor = edge
-            yield Counter(), cursor
+            yield known.take(), cursor
+    yield known.take(), cursor
 
 
-def _is_counted(made: datetime, level: str, query: Query, unit: timedelta) -> bool:
-    """Tell whether records of a level, made within `unit` from `made` on, are asked for, at least in part."""
-    is_level = query.has_level(level)
-    is_late = query.since is None or made + unit > query.since or made >= query.since
-    return is_level and is_late and (query.until is None or made < query.until)
+class _Known:
+    """What was counted of rotated files, which do not change, if all of their records were of the time asked for."""
+
+    _kept: ClassVar[dict[Hashable, tuple[datetime, datetime, Levels]]] = {}
+
+    def __init__(self, query: Query, step: timedelta, zone: tzinfo | None) -> None:
+        self._since, self._until = query.since or EVER[0], query.until or EVER[1]
+        self._counted = step, zone, replace(query, since=None, until=None)
+        self._key: Hashable = None
+        self._found: Levels = {}
+        self._first, self._last = EVER[::-1]
+
+    def has(self, file: LogFile) -> bool:
+        """Take the numbers of a rotated file, and tell whether they are known."""
+        self._key = file.identity, file.size, file.modified, *self._counted
+        self._first, self._last = EVER[::-1]
+        if self._key not in self._kept:
+            return False
+        first, last, levels = self._kept[self._key]
+        if not (self._since <= first and last <= self._until):
+            return False
+        _add(self._found, levels)
+        return True
+
+    def take(self) -> Levels:
+        """Return the numbers that were taken, and forget them."""
+        found, self._found = self._found, {}
+        return found
+
+    def reach(self, first: datetime, last: datetime) -> None:
+        """Note between which times a record of the file is."""
+        self._first, self._last = min(self._first, first), max(self._last, last)
+
+    def keep(self, levels: Levels) -> None:
+        """Keep the numbers of the file, unless it is the current one, or some of its records are not counted."""
+        if self._key and len(levels) <= BUCKETS and self._since <= self._first and self._last <= self._until:
+            if len(self._kept) > KEPT:
+                self._kept.clear()
+            self._kept[self._key] = self._first, self._last, levels
+        self._key = None
 
 
-def _left_out(records: Iterable[Record], query: Query, unit: timedelta) -> Iterator[tuple[datetime, str]]:
-    """Yield the time and level of each record that was counted by these, but has what must not be there."""
+def _times(
+    found: Iterable[tuple[bytes, ...]], block: bytes, query: Query, unit: timedelta
+) -> Iterator[tuple[datetime, str, int]]:
+    """Yield time, level and number of records that were `found` in a block, by minute or second, which is `unit`.
+
+    Those of a unit in which the time begins or ends that is asked for come with their own times.
+    """
+    partly = set()
+    for key, number in Counter(found).items():
+        moment, offset, level = (part.decode("utf-8", "backslashreplace") for part in key)
+        if made := parse_time(moment + offset):
+            if any(end and timedelta() < end - made < unit for end in (query.since, query.until)):
+                partly.add(key[0])
+            else:
+                yield made, level, number
+    seconds = rb":\d\d" if unit > timedelta(seconds=1) else b""
+    for pattern in (pattern for moment in partly for pattern in _patterns(b"(%s%s%s)" % (moment, seconds, _FRACTION))):
+        yield from _times(pattern.findall(block), block, query, timedelta())
+
+
+def _is_counted(made: datetime, level: str, query: Query) -> bool:
+    """Tell whether records of a level, made at that time, are asked for."""
+    is_late = query.since is None or made >= query.since
+    return query.has_level(level) and is_late and (query.until is None or made < query.until)
+
+
+def _left_out(records: Iterable[Record], query: Query) -> Iterator[tuple[datetime, str]]:
+    """Yield the time and level of each record that was counted, but has what must not be there."""
     for record in records:
-        if record.time and query.leaves_out(record):
-            made = record.time.replace(microsecond=0)
-            made = made.replace(second=0) if unit > timedelta(seconds=1) else made
-            if _is_counted(made, record.level, query, unit):
-                yield record.time, record.level
+        if record.time and query.leaves_out(record) and _is_counted(record.time, record.level, query):
+            yield record.time, record.level
 
 
-def _others(block: bytes, found: list[tuple[bytes, ...]]) -> Iterator[tuple[datetime, str]]:
-    """Yield the time and level of each record of a block that is in another format than those `found`."""
+def _others(block: bytes, found: list[tuple[bytes, ...]]) -> Iterator[tuple[datetime, str, int]]:
+    """Yield time and level of each record of a block that is in another format than those `found`, and that it is 1."""
     # Most files have none, which a count of the lines tells in little time.
     if block.count(b"\n") - block.endswith(b"\n") == len(found) + block.count(b"\n "):
         return
@@ -157,4 +242,4 @@ def _others(block: bytes, found: list[tuple[bytes, ...]]) -> Iterator[tuple[date
         line = block[start.end() : block.find(b"\n", start.end())]
         fields = parse_record(line.decode("utf-8", "backslashreplace"))
         if made := fields.get("time"):
-            yield made, fields.get("level", "")
+            yield made, fields.get("level", ""), 1

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
-from applog.reading.folder import LogFile
+from applog.reading.folder import Listing, LogFile
 from applog.reading.log import RotatedLog
 from applog.reading.log_file import HEAD_BYTES, OpenLogFile
 from applog.reading.query import EVERY_RECORD, Query
@@ -37,7 +37,9 @@ class Follower:
         self.log, self.query = log, query
         self.cursor: Cursor | None = None  # where the new records of the current file begin
         self._seen: dict[tuple[int, int], _Seen] = {}
-        files = log.files()
+        # Also a rotated file may grow, so that each is looked at.
+        self._listing = Listing(log.path, fresh=True)
+        files = self._listing.files()
         for file in files:
             with suppress(OSError):
                 seen = _Seen(log.read_head(file), file.size, file.size)
@@ -52,7 +54,7 @@ class Follower:
 
         Read all of them before the next call, about POLL_SECONDS later. Raises SlowPatternError.
         """
-        files = self.log.files()
+        files = self._listing.files()
         sizes = {file.identity: file.size for file in files}
         for file in files:
             with suppress(OSError):  # gone meanwhile

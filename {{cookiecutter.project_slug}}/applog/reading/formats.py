@@ -6,6 +6,9 @@
 - INFO:shop:message: logging.basicConfig
 - [2026-11-24 05:37:47 +0000] [12] [INFO] message: gunicorn
 - [24/Nov/2026 05:37:47] "GET / HTTP/1.1" 200 5: runserver
+- INFO:     message: uvicorn
+- [2026-11-24 05:37:47,123] INFO in shop: message: Flask
+- 2026-11-24 05:37:47,123 [INFO] shop: message, and 2026-11-24 05:37:47,123:INFO:shop:message: others
 - 2026-11-24 05:37:47.123456 | INFO     | shop:f:1 - message: loguru
 - 2026-11-24T05:37:47Z [info     ] message: structlog
 - a JSON object with the keys of this log, python-json-logger, structlog, ECS or Google Cloud, in any order
@@ -19,6 +22,8 @@ from typing import Any
 _TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
 _ZONE = r"(?:Z| ?[+-]\d\d:?\d\d)"
 _LEVEL = r"(?:DEBUG|INFO|WARN(?:ING)?|ERROR|CRITICAL|FATAL)"
+# With as many spaces as uvicorn has: a message may have such words, too.
+_UVICORN = r"(?:DEBUG: {4}|INFO: {5}|WARNING: {2}|ERROR: {4}|CRITICAL: )(?! )"
 _DAY = r"\d\d/[A-Z][a-z]{2}/\d{4} \d\d:\d\d:\d\d"
 _JSON_NAMES = {
     "time": ("timestamp", "asctime", "@timestamp", "time", "ts"),
@@ -33,9 +38,9 @@ _KEYS = "|".join(map(re.escape, _NAMED))
 # What begins a record. A crash, and logrotate's copytruncate, leave NULs before it; Notepad a byte order mark.
 HEADER = (
     r"(?:\x00|\xef\xbb\xbf)*"
-    rf"(?:{_TIME}(?:{_ZONE}? [A-Z]|{_ZONE} [^\s]| - | \||{_ZONE}? \[[a-z])"
-    rf"|{_LEVEL}(?: {_TIME} |:[\w.]+:)"
-    rf"|\[(?:{_TIME} [+-]\d{{4}}\] \[\d|{_DAY}\])"
+    rf"(?:{_TIME}(?:{_ZONE}? [A-Z]|{_ZONE} [^\s]| - | \||{_ZONE}? \[(?:[a-z]|{_LEVEL}\])|:{_LEVEL}:)"
+    rf"|{_LEVEL}(?: {_TIME} |:[\w.]+:)|{_UVICORN}"
+    rf"|\[(?:{_TIME} [+-]\d{{4}}\] \[\d|{_TIME}\] {_LEVEL} in |{_DAY}\])"
     rf'|\{{ ?"(?:(?:{_KEYS}|pathname|lineno|process|thread|module|filename|taskName|service)[".]'
     # Or any other key, in an object that has a time and a message.
     r'|(?=[^\n]{0,4000}?"(?:@?timestamp|asctime|time|ts)": ?["\d])(?=[^\n]{0,4000}?"(?:message|msg|event)": ?")))'
@@ -54,6 +59,10 @@ _FORMATS = [
         rf"\[(?P<time>{_DAY})\] (?P<message>.*)",
         rf"(?P<time>{_TIME}) \| (?P<level>\w+) *\| (?P<logger>[^\s:]+)\S* - (?P<message>.*)",
         rf"(?P<time>{_TIME}{_ZONE}?) \[(?P<level>[a-z]+) *\] (?P<message>.*)",
+        rf"(?P<time>{_TIME}{_ZONE}?) \[(?P<level>[A-Z]+)\] (?:(?P<logger>[\w.]+): )?(?P<message>.*)",
+        rf"(?P<time>{_TIME}):(?P<level>[A-Z]+):(?P<logger>[\w.]+):(?P<message>.*)",
+        rf"\[(?P<time>{_TIME})\] (?P<level>[A-Z]+) in (?P<logger>\w+): (?P<message>.*)",
+        rf"(?=(?P<level>{_LEVEL})){_UVICORN}(?P<message>.*)",
     )
 ]
 # The beginning of a JSON record, for one that is cut off.

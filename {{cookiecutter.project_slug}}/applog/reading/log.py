@@ -7,18 +7,20 @@ is one that cannot be opened.
 """
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from applog.reading.folder import LogFile, list_files
+from applog.reading.folder import Listing, LogFile
 from applog.reading.log_file import BLOCK, HEAD_BYTES, WINDOW, OpenLogFile, checksum, first_time_in, read_head
 from applog.reading.query import EVERY_RECORD, Query
-from applog.reading.record import Cursor, Record
-from applog.reading.scan import DISORDER, is_ordered, last_time, scan_backwards, scan_forwards, seek
+from applog.reading.record import NO_FILE, Cursor, Record
+from applog.reading.scan import scan_backwards, scan_forwards
+from applog.reading.times import last_time, parts_between
 
 SET_BACK = timedelta(days=1)  # a clock by no more, for a file to be looked into
+PACKED_BYTES = 1 << 20  # of a compressed file, above which it is large
 LIMITS = 10_000  # files whose first and last time are remembered
 BEYOND = 1 << 62  # an offset behind the end of any file
 
@@ -28,16 +30,19 @@ _limits: dict[tuple[tuple[int, int], int, datetime], tuple[datetime | None, date
 class RotatedLog:
     """The log file at `path`, which need not exist, and its rotated files.
 
-    `name` is the log's name in records and positions, by default the file's name without its suffix.
+    `name` is the log's name in records and positions, by default the file's name without its suffix. For an object that
+    is used for a moment only, set `lists_once`: its folder is listed again only if a file has moved.
     """
 
     def __init__(self, path: str | os.PathLike[str], name: str = "") -> None:
         self.path = Path(path)
         self.name = name or self.path.stem
+        self._listing = Listing(self.path)
+        self.lists_once = False
 
     def files(self) -> list[LogFile]:
         """Return the files that exist, oldest first, the current one last. A folder that cannot be read has none."""
-        return list_files(self.path)
+        return self._listing.files(again=not self.lists_once)
 
     def scan(
         self, cursor: Cursor | None = None, query: Query = EVERY_RECORD, *, forwards: bool = False
@@ -49,6 +54,7 @@ class RotatedLog:
         unpacked, that is the given cursor. Raises SlowPatternError.
         """
         scan = scan_forwards if forwards else scan_backwards
+        last = NO_FILE
         for file, low, high in self.open_files(cursor, query, forwards=forwards):
             if file is None:
                 yield None, cursor
@@ -57,8 +63,9 @@ class RotatedLog:
                 if start == end:
                     cursor = file.cursor(start)
                     yield None, cursor
-                else:
+                elif file.cursor(start) != last:  # a long one that reaches into two parts of the file
                     record = file.read_record(start, end)
+                    last = record.cursor
                     cursor = file.cursor(end) if forwards else record.cursor
                     yield (record if query.matches(record) else None), cursor
             # Also after a file of another time, so that a caller that stops between many of them goes on from there.
@@ -68,12 +75,18 @@ class RotatedLog:
                 yield None, cursor
 
     def open_files(
-        self, cursor: Cursor | None, query: Query, *, forwards: bool = False, disorder: timedelta = DISORDER
+        self,
+        cursor: Cursor | None,
+        query: Query,
+        *,
+        forwards: bool = False,
+        skips: Callable[[LogFile], bool] = lambda _: False,
     ) -> Generator[tuple[OpenLogFile | None, int, int]]:
-        """Yield each file, open, with the offsets between which matching records may be, in the order of `scan`.
+        """Yield each file, open, with offsets between which matching records may be, in the order of `scan`.
 
-        While a file is being unpacked, None is yielded in its place. `disorder` is how much records may be out of the
-        order of their times; in a file where a clock was set back, matching records may be anywhere.
+        A file may come several times, also with equal offsets, up to which there is nothing. While a file is being
+        unpacked, None is yielded in its place. A rotated file that is at least a day before or after the time that is
+        asked for, by its first and its last record, is passed over, and so is one that `skips` tells of.
         """
         files = self.files()
         index, offset = (0 if forwards else len(files) - 1), None
@@ -83,33 +96,31 @@ class RotatedLog:
                 index = 0 if forwards else -1
             else:
                 index, offset = found, cursor.offset
-        passed = False  # the end of the time that is asked for
         for file in files[index:] if forwards else reversed(files[: index + 1]):
-            if not forwards and offset is None and query.until and self._begins_after(file, query.until):
-                continue
-            if passed and self._is_outside(file, query):
+            is_rotated = offset is None and file is not files[-1]
+            if is_rotated and (self._is_outside(file, query) or skips(file)):
                 continue
             with suppress(OSError), closing(self._open(file)) as opened:
                 while not opened.advance():
                     yield None, 0, 0
                 low, high = 0, opened.size
-                if (query.since or query.until) and is_ordered(opened):
-                    low = seek(opened, query.since - disorder) if query.since else 0
-                    high = seek(opened, query.until + disorder) if query.until else opened.size
                 if file is files[-1] and (forwards or offset is None):
-                    high = min(high, opened.end())
+                    high = opened.end()
                 if offset is not None:
                     low, high = (max(low, offset), high) if forwards else (low, min(high, offset))
-                yield opened, low, high
-                # The times are read from the file, so only where they are asked for.
-                if forwards and query.until:
-                    passed = bool((last := last_time(opened)) and last > query.until + DISORDER)
-                if not forwards and query.since:
-                    passed = bool((first := self.first_time(file)) and first < query.since - DISORDER)
+                for part in parts_between(opened, low, high, query.since, query.until, forwards=forwards):
+                    yield opened, *part
             offset = None
 
     def _is_outside(self, file: LogFile, query: Query) -> bool:
-        """Tell, by its first and last record, whether a file is at least SET_BACK before or after what is asked for."""
+        """Tell, by its first and last record, whether a file is at least SET_BACK before or after what is asked for.
+
+        It is nearer for a large compressed file, so that not much has to be unpacked for nothing.
+        """
+        if query.since and file.modified < query.since - SET_BACK:
+            return True
+        if not (query.since or query.until):
+            return False
         key = file.identity, file.size, file.modified
         if key not in _limits:
             if len(_limits) > LIMITS:
@@ -117,12 +128,8 @@ class RotatedLog:
             _limits[key] = self.first_time(file), self.last_time(file)
         first, last = _limits[key]
         is_before = query.since and last and last < query.since - SET_BACK
-        return bool(is_before or (query.until and first and first > query.until + SET_BACK))
-
-    def _begins_after(self, file: LogFile, when: datetime) -> bool:
-        """Tell, without unpacking it, whether a compressed file has nothing from before `when`."""
-        first = self.first_time(file) if file.compressed else None
-        return bool(first and first > when + DISORDER)
+        ahead = timedelta() if file.compressed and file.size > PACKED_BYTES else SET_BACK
+        return bool(is_before or (query.until and first and first > query.until + ahead))
 
     def open(self, file: LogFile) -> OpenLogFile:
         """Open `file`, also if it was renamed, and unpack it. Raises OSError if it is gone."""
@@ -158,7 +165,7 @@ class RotatedLog:
     def _paths(self, file: LogFile) -> Iterator[Path]:
         """Yield the path of `file`, and the path that it may have been renamed to."""
         yield file.path
-        for other in self.files():
+        for other in self._listing.files():
             if other.identity == file.identity:
                 yield other.path
 
@@ -192,15 +199,3 @@ class RotatedLog:
         with suppress(OSError), closing(self.open(file)) as opened:
             return last_time(opened)
         return None
-
-    def find_time(self, when: datetime) -> Cursor | None:
-        """Return the cursor before the first record made at `when` or later; None if there is no file."""
-        cursor = None
-        for file in reversed(self.files()):
-            with suppress(OSError), closing(self.open(file)) as opened:
-                offset = seek(opened, when)
-                if cursor is None or offset < opened.size:
-                    cursor = opened.cursor(offset)
-                if offset:
-                    break
-        return cursor

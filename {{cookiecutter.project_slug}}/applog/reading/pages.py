@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Self
 
 from applog.reading.log import RotatedLog
@@ -69,12 +68,6 @@ def find_end(logs: Iterable[RotatedLog]) -> Position:
                 position[log.name] = log.find_end(file)
                 break
     return position
-
-
-def find_time(logs: Iterable[RotatedLog], when: datetime) -> Position:
-    """Return the position before the first records made at `when` (aware) or later."""
-    places = {log.name: log.find_time(when) for log in logs}
-    return Position({name: place for name, place in places.items() if place})
 
 
 def count_bytes_before(logs: Iterable[RotatedLog], position: Position | None = None) -> int:

@@ -158,7 +158,7 @@ class Requests:
                             self.position[log.name] = file.cursor(begin)
                             if time.monotonic() > deadline:
                                 return False
-                    elif time.monotonic() > deadline:  # it is being unpacked
+                    if time.monotonic() > deadline:  # while a file is being unpacked, or passed over
                         return False
         return True
 

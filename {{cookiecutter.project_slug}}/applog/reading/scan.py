@@ -2,17 +2,11 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
 from typing import Self
 
-from applog.reading.log_file import BLOCK, FIRST_BLOCK, HEADER_BYTES, WINDOW, OpenLogFile
-from applog.reading.record import parse
+from applog.reading.log_file import BLOCK, FIRST_BLOCK, OpenLogFile
 from applog.reading.search import Search
 
-DISORDER = timedelta(seconds=10)  # records may be this much out of the order of their times
-SAMPLES, SAMPLE_BYTES = 1024, 512  # of a file, to see whether it is in that order
-PACKED_BYTES = 1 << 24  # of the content of a compressed file, up to which it is looked at
-ORDERS = 1000  # files of which that is remembered
 OVERLAP = 4096  # bytes of two blocks, so that a match is found across them when a line is longer than a block
 
 # The offsets at which a record begins and ends. Where both are equal there is no record: all on this side of the offset
@@ -147,66 +141,3 @@ class BlocksBackwards:
                 begin, block = begin + newline, block[newline:]
         self._size, self.edge = min(self._size * 2, self._largest), begin
         return begin, block
-
-
-def _times(file: OpenLogFile, begin: int, high: int) -> Iterator[tuple[int, datetime]]:
-    """Yield start and time of the records that start between `begin` and `high` and have a time."""
-    for start, end in scan_forwards(file, begin, high, (file.start,)):
-        if start != end and begin <= start < high and (when := _time(file, start, end)):
-            yield start, when
-
-
-def _time(file: OpenLogFile, start: int, end: int) -> datetime | None:
-    return parse(file.read(start, min(end, start + HEADER_BYTES))).time
-
-
-def last_time(file: OpenLogFile) -> datetime | None:
-    """Return the time of the last record near the file's end that has one."""
-    for start, end in scan_backwards(file, max(0, file.size - BLOCK), file.size, (file.start,)):
-        if start != end and (when := _time(file, start, end)):
-            return when
-    return None
-
-
-# For each file: up to where its order is known, the latest time there, and whether times step back.
-_orders: dict[tuple[tuple[int, int], bytes], tuple[int, datetime | None, bool]] = {}
-
-
-def is_ordered(file: OpenLogFile) -> bool:
-    """Tell whether the records of a file are in the order of their times, but for DISORDER.
-
-    They are not where a clock was set back, by hand or at the end of summer time. About SAMPLES times are looked at.
-    What is known of a file is kept, so that only what was added to it is looked at again. A large compressed file,
-    which would have to be unpacked once more, is taken for ordered.
-    """
-    if file.compressed and file.size > PACKED_BYTES:
-        return True
-    if len(_orders) > ORDERS:
-        _orders.clear()
-    key = file.identity, file.head
-    place, latest, steps_back = _orders.get(key, (0, None, False))
-    while place < file.size and not steps_back:
-        found = file.start.search(file.read_lines(place, min(file.size, place + SAMPLE_BYTES)))
-        made = _time(file, place + found.start(), file.size) if found else None
-        steps_back = bool(made and latest and made < latest - DISORDER)
-        latest = max(filter(None, (latest, made)), default=None)
-        place += max(SAMPLE_BYTES, file.size // SAMPLES)
-    _orders[key] = place, latest, steps_back
-    return not steps_back
-
-
-def seek(file: OpenLogFile, when: datetime) -> int:
-    """Return the offset of the first record made at `when` or later; the size if there is none.
-
-    The search halves a file in the order of times, so it takes a few reads.
-    """
-    low, high = 0, file.size if is_ordered(file) else 0
-    while high - low > WINDOW:
-        middle = (low + high) // 2
-        found = next(_times(file, middle, high), None)
-        if found and found[1] < when:
-            low = max(found[0], low + 1)
-        else:
-            high = middle
-    low = file.start_of(low) if low < file.size else low
-    return next((start for start, made in _times(file, low, file.size) if made >= when), file.size)

@@ -1,0 +1,115 @@
+"""Searches by time in logs whose times are not in order: right, whatever the clock was, and whatever the format."""
+
+import random
+from datetime import timedelta
+
+import pytest
+from reader_support import Query, RotatedLog, at, count_records, numbers, read_all, text, write
+
+WAYS = pytest.mark.parametrize("forwards", [False, True], ids=["backwards", "forwards"])
+RECORDS, LENGTH = 9000, 900  # of a file of 8 MB, which is looked at in several parts
+WRONG = {3000: -7200, 3001: -7200, 4500: 4 * 3600, 4501: -30, 6000: -6 * 86400, 7777: 86400 * 40}
+
+FORMATS = {
+    "text": "{0}T{1}.000+00:00 INFO shop.orders [r{2}] {3}",
+    "JSON": '{{"timestamp": "{0}T{1}.000Z", "level": "INFO", "request_id": "r{2}", "message": "{3}"}}',
+    "JSON of others": '{{"event": "{3}", "level": "info", "request_id": "r{2}", "timestamp": "{0}T{1}Z"}}',
+    "JSON with the time last": '{{"message": "{3}", "request_id": "r{2}", "time": "{0}T{1}+00:00"}}',
+    "JSON with seconds": '{{"level": "INFO", "request_id": "r{2}", "ts": {4}, "msg": "{3}"}}',
+    "two zones": "{0}T{1}.000+00:00 INFO shop.orders [r{2}] {3}",
+}
+
+
+def written(name, number, seconds):
+    """Return the record with this number, made at so many seconds, in a format."""
+    moment = at(seconds)
+    if name == "two zones" and number % 2:
+        moment += timedelta(hours=5, minutes=30)
+    parts = f"{moment:%Y-%m-%d}", f"{moment:%H:%M:%S}", number, "x" * (LENGTH + number % 7), at(seconds).timestamp()
+    line = FORMATS[name].format(*parts)
+    return (line.replace("+00:00", "+05:30") if name == "two zones" and number % 2 else line) + "\n"
+
+
+@pytest.fixture(scope="module", params=FORMATS)
+def wrong(request, tmp_path_factory):
+    """Return a log of one record a second, of which a few were made while the clock was wrong, and the seconds."""
+    path = tmp_path_factory.mktemp("wrong") / "django.log"
+    seconds = [number + WRONG.get(number, 0) for number in range(RECORDS)]
+    write(path, "".join(written(request.param, number, when) for number, when in enumerate(seconds)))
+    return RotatedLog(path), seconds
+
+
+@WAYS
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [(None, -100), (-7200, 0), (-4200, -4199), (8000, 8100), (8900, None), (18000, 19000), (10**6, None)],
+)
+def test_a_clock_that_was_wrong_for_a_few_records_hides_none(wrong, since, until, forwards):
+    """They are in a part of the file that halving does not look at, and nobody would miss what is not shown."""
+    log, seconds = wrong
+    low, high = -(10**9) if since is None else since, 10**9 if until is None else until
+    query = Query(since=at(since) if since is not None else None, until=at(until) if until is not None else None)
+    found = numbers(read_all([log], query, forwards=forwards))
+    wanted = [number for number, when in enumerate(seconds) if low <= when < high]
+    assert found == (wanted if forwards else wanted[::-1])
+    assert wanted
+    counted = count_records([log], timedelta(days=1), query=query).levels.values()
+    assert sum(levels.total() for levels in counted) == len(wanted)
+
+
+@WAYS
+def test_searching_a_part_at_a_time_finds_the_same(tmp_path, forwards):
+    """What has no time for all of it goes on at the place that it has reached."""
+    path = tmp_path / "django.log"
+    write(path, "".join(written("text", number, number + WRONG.get(number, 0)) for number in range(RECORDS)))
+    query = Query(since=at(4470), until=at(4480))
+    found = numbers(read_all([RotatedLog(path)], query, forwards=forwards, seconds=0))
+    wanted = [*range(4470, 4480), 4501]
+    assert found == (wanted if forwards else wanted[::-1])
+
+
+@WAYS
+def test_a_long_record_between_parts_that_are_read_is_found_once(log, forwards):
+    """It begins in one part that is read, and ends in another; what is between them has another time."""
+    chance = random.Random(3)
+    long = "".join(f"    {chance.random()}\n" for _ in range(150_000))
+    others = "".join(text(7200 + number, "x" * 900) for number in range(5000))
+    write(log, text(0) + others + text(1, "long") + long + text(2) + others + text(3))
+    query = Query(since=at(0), until=at(100))
+    found = numbers(read_all([RotatedLog(log)], query, forwards=forwards))
+    assert found == ([0, 1, 2, 3] if forwards else [3, 2, 1, 0])
+
+
+@WAYS
+def test_times_that_are_none_hide_no_record(log, forwards):
+    """A text at the beginning of a line that looks like a time, or a few of another year, are no way to hide."""
+    lines = [text(number, "x" * 900) for number in range(5000)]
+    for number in range(1000, 1100):
+        lines[number] += f"9999-99-99 99:99:99 INFO shop.orders [r{number}] no time\n"
+        lines[number] += text(0, "other").replace("2026", str(1970 + number % 50))
+    write(log, "".join(lines))
+    found = numbers(read_all([RotatedLog(log)], Query(since=at(1000), until=at(1200)), forwards=forwards))
+    assert sorted(found) == list(range(1000, 1200))
+
+
+def test_counting_rotated_files_again_gives_what_is_in_them_now(log):
+    """Their numbers are remembered, as a page over thousands of files has no second to count them again."""
+
+    def count(**limits):
+        counts = count_records([RotatedLog(log)], timedelta(hours=1), query=Query(**limits))
+        return sum(levels.total() for levels in counts.levels.values())
+
+    rotated = log.with_name("django.log.1")
+    write(log, text(5000))
+    write(rotated, "".join(map(text, range(600))))
+    for _ in range(2):
+        assert count() == 601
+        assert count(since=at(30), until=at(90)) == 60  # both limits within a minute
+        assert count(without=("r59]",)) == 600
+        assert count(level="ERROR") == 0
+    write(rotated, "".join(map(text, range(500))) + text(500, level="ERROR"))
+    assert (count(), count(level="ERROR")) == (502, 1)
+    write(log.with_name("django.log.2"), rotated.read_bytes())
+    rotated.unlink()
+    write(rotated, text(700))
+    assert count() == 503

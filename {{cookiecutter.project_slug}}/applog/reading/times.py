@@ -1,0 +1,181 @@
+"""When the records of a file were made, so that a search by time reads no more of it than it must.
+
+Most files are in the order of time, so that halving them finds the beginning of an hour in a few reads. But clocks are
+set back, by hand or at the end of summer time, and a wrong one may have been used for a few records only. So what is
+outside of the place that was found is looked at, too: for each CELL of the file, between which times its records are.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+
+from applog.reading.formats import parse_time
+from applog.reading.log_file import BLOCK, FIRST_BLOCK, HEADER_BYTES, START, WINDOW, OpenLogFile
+from applog.reading.record import parse
+from applog.reading.scan import Span, scan_backwards, scan_forwards
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+CELL = 1 << 20  # bytes of a file
+CELLS = 8  # looked at in a step, in about 10 ms
+DISORDER = timedelta(seconds=10)  # records of several processes may be this much out of order
+PACKED_BYTES = 1 << 24  # of the content of a compressed file; a larger one, unpacked once more, is taken for ordered
+FILES = 1000  # of which the times are remembered
+LOOKS = 32  # at the beginning of a record, in a cell
+LINE_BYTES = 4096  # of a record, in which its time is
+EVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+_LEVEL = rb"(?:DEBUG|INFO|WARN(?:ING)?|ERROR|CRITICAL|FATAL)"
+_ISO, _RUNSERVER = rb"\d{4}-\d\d-\d\d[T ]", rb"\d\d/[A-Z][a-z]{2}/\d{4} "
+# Where a record has its time: what is before it, the day, the hour, the rest of it, and the zone.
+_TIME = re.compile(
+    rb'(?:\{ ?(?:[^\n]*?, ?)??)?((?:"(?:@?timestamp|asctime|time|ts)": ?"|%s |\[)?)'
+    rb"(%s|%s)(\d\d)(:\d\d:\d\d(?:[.,]\d{1,9})?)((?:Z| ?[+-]\d\d:?\d\d)?(?=[^\d+-]))" % (_LEVEL, _ISO, _RUNSERVER)
+)
+_WITHOUT_TIME = rb"%s:(?:[\w.]+:| )" % _LEVEL  # the beginning of a record of logging.basicConfig or uvicorn
+
+Limits = tuple[datetime, datetime] | None  # the first time, and one that is later than the last one
+
+_known: dict[tuple[tuple[int, int], bytes], dict[int, Limits]] = {}  # by the file, for each cell that is full
+
+
+def last_time(file: OpenLogFile) -> datetime | None:
+    """Return the time of the last record near the file's end that has one."""
+    for start, end in scan_backwards(file, max(0, file.size - BLOCK), file.size, (file.start,)):
+        if start != end and (made := _time(file, start, end)):
+            return made
+    return None
+
+
+def _times(file: OpenLogFile, begin: int, high: int) -> Iterator[tuple[int, datetime]]:
+    """Yield start and time of the records that start between `begin` and `high` and have a time."""
+    for start, end in scan_forwards(file, begin, high, (file.start,)):
+        if start != end and begin <= start < high and (made := _time(file, start, end)):
+            yield start, made
+
+
+def _time(file: OpenLogFile, start: int, end: int) -> datetime | None:
+    return _time_in(file.read(start, min(end, start + LINE_BYTES)))
+
+
+def _time_in(line: bytes) -> datetime | None:
+    return parse(line[:HEADER_BYTES]).time or (parse(line).time if line[:1] == b"{" else None)
+
+
+def seek(file: OpenLogFile, when: datetime) -> Span:
+    """Return the offsets between which, in a file in the order of time, the first record made at `when` or later is."""
+    low, high = 0, file.size
+    while high - low > WINDOW:
+        middle = (low + high) // 2
+        found = next(_times(file, middle, min(high, middle + FIRST_BLOCK)), None)
+        if found and found[1] < when:
+            low = max(found[0], low + 1)
+        else:
+            high = middle
+    return low, high
+
+
+def parts_between(  # noqa: PLR0913  two pairs of limits
+    file: OpenLogFile, low: int, high: int, since: datetime | None, until: datetime | None, *, forwards: bool
+) -> Iterator[Span]:
+    """Yield the parts of a file, between the offsets `low` and `high`, in which records may be of the time asked for.
+
+    They come in the order of reading; between them, at least once in CELLS cells, comes a part that is empty, so that a
+    caller can stop there.
+    """
+    if high - low <= CELL or not (since or until):
+        yield low, high
+        return
+    begin = seek(file, since - DISORDER)[0] if since else 0
+    end = seek(file, until + DISORDER)[1] if until else file.size
+    if file.compressed and file.size > PACKED_BYTES:
+        yield max(low, begin), min(high, end)
+        return
+    numbers = range(low // CELL, -(-high // CELL))
+    place, skipped = low if forwards else high, 0
+    is_near = range(begin // CELL, -(-end // CELL)).__contains__
+    wanted = (since or EVER[0], until or EVER[1])
+    for is_wanted, cells in groupby(
+        numbers if forwards else reversed(numbers), lambda number: is_near(number) or _may_have(file, number, *wanted)
+    ):
+        for number in cells:
+            edge = min(high, (number + 1) * CELL) if forwards else max(low, number * CELL)
+            skipped += 1
+            if not is_wanted and skipped % CELLS == 0:
+                yield edge, edge
+        if is_wanted:
+            yield (place, edge) if forwards else (edge, place)
+        place = edge
+
+
+def _may_have(file: OpenLogFile, number: int, since: datetime, until: datetime) -> bool:
+    """Tell whether a record that begins in a cell may have been made at `since` or later, but before `until`."""
+    if len(_known) > FILES:
+        _known.clear()
+    known = _known.setdefault((file.identity, file.head), {})
+    limits = known[number] if number in known else _limits(file, number * CELL, min(file.size, (number + 1) * CELL))
+    if (number + 1) * CELL <= file.size:
+        known[number] = limits
+    return bool(limits and limits[0] < until and since < limits[1])
+
+
+def _limits(file: OpenLogFile, begin: int, end: int) -> Limits:
+    """Return between which times the records are that begin between two offsets, to the hour or to the day."""
+    block = file.read_lines(begin, min(file.size, end + HEADER_BYTES))
+    newline = block.find(b"\n", end - begin + 1)
+    return limits_of(block[: newline + 1] if newline >= 0 else block)
+
+
+def limits_of(block: bytes) -> Limits:
+    """Return between which times the records of a block are, to the hour or to the day; None if none has a time.
+
+    What begins as a record that was looked at before, in the same hour or day, is passed over. If that are too many,
+    the records may be of any time.
+    """
+    first, last = EVER[::-1]
+    place, unit, looked_at = 0, HOUR, 0
+    beginnings = [b" ", _WITHOUT_TIME]
+    search = _search(beginnings)
+    while found := search(block, place):
+        place = found.end()
+        if not START.match(block, found.start()):
+            continue
+        looked_at += 1
+        if looked_at > LOOKS:
+            if unit == DAY:
+                return EVER
+            unit, looked_at, beginnings = DAY, 0, [b" ", _WITHOUT_TIME]
+        line = block[place : place + LINE_BYTES]
+        if made := _time_in(line):
+            beginning, begin, end = _beginning(line, made, unit)
+            first, last = min(first, begin), max(last, end)
+            if beginning:
+                beginnings.append(beginning)
+                search = _search(beginnings)
+    return (first, last) if first <= last else None
+
+
+def _beginning(line: bytes, made: datetime, unit: timedelta) -> tuple[bytes, datetime, datetime]:
+    """Return how the records in the format of a line begin that are of its hour or day, and from when to when that is.
+
+    Nothing stands for a line in which the time is not found without parsing it.
+    """
+    if not (parts := _TIME.match(line)):
+        return b"", made, made
+    key, day, hour, rest, zone = parts.groups()
+    if parse_time((day + hour + rest + zone).decode()) != made:
+        return b"", made, made
+    before = rb"\{[^\n]*?" if key.startswith(b'"') else b""
+    hours = re.escape(hour) if unit == HOUR else rb"\d\d"
+    end = re.escape(zone) or rb"(?![\d.,Z+-]| [+-]\d)"
+    pattern = before + re.escape(key + day) + hours + re.sub(rb"\d", rb"\\d", re.escape(rest)) + end
+    begin = made.replace(minute=0, second=0, microsecond=0)
+    begin = begin if unit == HOUR else begin.replace(hour=0)
+    # Without an offset, clocks may have been set back or forward within it.
+    change = timedelta() if zone else HOUR
+    return pattern, begin - change, begin + unit + change
+
+
+def _search(beginnings: list[bytes]) -> Callable[[bytes, int], re.Match[bytes] | None]:
+    """Return the search for a line that begins with none of these."""
+    return re.compile(rb"\n(?!%s)" % b"|".join(beginnings)).search
