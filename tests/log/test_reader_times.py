@@ -113,3 +113,29 @@ def test_counting_rotated_files_again_gives_what_is_in_them_now(log):
     rotated.unlink()
     write(rotated, text(700))
     assert count() == 503
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:30.000+00:00", "9999-12-31 23:59:59,999", "0001-01-01T00:00:00Z"])
+def test_the_first_and_last_hours_of_all_break_nothing(log, moment):
+    """A log has what a stranger sent, and nothing in it may break a page."""
+    record = f"{moment} INFO shop.orders [r7000] x\n"
+    write(log.with_name("django.log.1"), record + text(6000))
+    write(log, "".join(text(number, "x" * 900) for number in range(5000)) + record + text(5000))
+    for forwards in False, True:
+        found = numbers(read_all([RotatedLog(log)], Query(since=at(4990), until=at(5001)), forwards=forwards))
+        assert sorted(found) == list(range(4990, 5001))
+    for _ in range(2):
+        counts = count_records([RotatedLog(log)], timedelta(days=1), query=Query(since=at(0), until=at(7000)))
+        assert sum(levels.total() for levels in counts.levels.values()) == 5002
+        assert (
+            sum(levels.total() for levels in count_records([RotatedLog(log)], timedelta(hours=1)).levels.values()) > 0
+        )
+
+
+def test_a_record_made_at_the_very_beginning_is_found(log):
+    """The only record of its part of the file, in a format that has to be parsed, is made when the search begins."""
+    others = "".join(text(number, "x" * 900) for number in range(5000))
+    write(
+        log, others + f'{{"ts": {at(9000).timestamp()}, "level": "INFO", "msg": "x", "request_id": "r9000"}}\n' + others
+    )
+    assert numbers(read_all([RotatedLog(log)], Query(since=at(9000)))) == [9000]

@@ -3,7 +3,7 @@
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC
 from shutil import get_terminal_size
 
 from django.core.management.base import BaseCommand
@@ -12,6 +12,7 @@ from django.utils import timezone
 from applog.conf import ProjectLog
 from applog.fingerprint import template
 from applog.management.records import block, painter, read_back
+from applog.reading.counts import Levels
 from applog.reading.query import LEVELS, Query
 from applog.text import cut, printable
 
@@ -19,8 +20,6 @@ STATS_HOURS = 24  # counted, unless an option says since when
 MESSAGES = 10  # printed
 LEAST_BAR = 5  # characters; without room for more there are no bars
 MESSAGE_KINDS = 20_000  # that are distinguished at a time
-
-Levels = dict[datetime, Counter[str]]
 
 
 def print_statistics(command: BaseCommand, logs: list[ProjectLog], query: Query) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
 
-from applog.reading.counts import count_records
+from applog.reading.counts import Levels, add_levels, count_records
 from applog.reading.log import RotatedLog
 from applog.reading.query import LEVELS, Query
 from applog.text import now, show_number
@@ -25,8 +25,6 @@ OTHER = "other"
 WIDTH, HEIGHT = 1000, 100  # of the drawing, which the page stretches
 GAP = 0.15  # of a bar's room
 LEAST = 2.0  # height, so that one error among a million records is visible
-
-Levels = dict[datetime, Counter[str]]
 
 
 @dataclass
@@ -187,8 +185,7 @@ def count_from(
     complete = True
     for log in logs:
         counts = count_records([log], step, query=query, zone=zone, seconds=SECONDS / len(logs))
-        for when, found in counts.levels.items():
-            levels.setdefault(when, Counter()).update(found)
+        add_levels(levels, counts.levels)
         if not counts.complete:
             complete = False
             # Of the oldest bar only a part is counted, so it is left out if there are others.

@@ -162,7 +162,8 @@ def describe_zone() -> str:
 def describe_log(log: ProjectLog) -> dict[str, Any]:
     """Return what the page says about a log's files."""
     files = log.files()[::-1]
-    older = {"number": show_number(len(files[FILES:])), "size": show_size(sum(file.size for file in files[FILES:]))}
+    rest = files[FILES:]
+    older = {"number": show_number(len(rest)), "size": show_size(sum(file.size for file in rest))}
     current = next((file.size for file in files if file.path == log.path), 0)
     due = []
     if moment := log.next_rotation:
@@ -173,7 +174,7 @@ def describe_log(log: ProjectLog) -> dict[str, Any]:
     return {
         "name": log.path.name,
         "files": [(file.name, show_size(file.size), show_time(file.modified)) for file in files[:FILES]],
-        "older": _("%(number)s older files with %(size)s") % older if files[FILES:] else "",
+        "older": _("%(number)s older files with %(size)s") % older if rest else "",
         "size": show_size(sum(file.size for file in files)),
         "rotation": _(" or ").join(due) or _("by another program, if at all"),
         "kept": f"{log.kept}, {_('compressed')}" if log.options.get("compress") else log.kept,

@@ -38,7 +38,6 @@ COUNT_BY_SECOND = _patterns(rb"(%s:\d\d)%s" % (_MINUTE, _FRACTION))
 # What begins a record of another format.
 _OTHERS = re.compile(rb"(?!%s|%s)\n(?=%s)" % (*(pattern.pattern for pattern in COUNT_BY_MINUTE), HEADER))
 
-
 Levels = dict[datetime, Counter[str]]  # by the start of a bucket in UTC, how many records there are of each level
 
 
@@ -86,7 +85,7 @@ def count_records(  # noqa: PLR0913  named arguments
     for log in logs:
         with closing(_count(log, counts.older.get(log.name), query, step, zone)) as blocks:
             for found, place in blocks:
-                _add(counts.levels, found)
+                add_levels(counts.levels, found)
                 if place:
                     counts.older[log.name] = place
                 if time.monotonic() > deadline:
@@ -95,7 +94,8 @@ def count_records(  # noqa: PLR0913  named arguments
     return counts
 
 
-def _add(levels: Levels, more: Levels) -> None:
+def add_levels(levels: Levels, more: Levels) -> None:
+    """Add the numbers of `more` to `levels`."""
     for when, found in more.items():
         levels.setdefault(when, Counter()).update(found)
 
@@ -123,7 +123,7 @@ def _count(
         return
     unit = timedelta(seconds=1) if step < timedelta(minutes=1) else timedelta(minutes=1)
     patterns = COUNT_BY_SECOND if step < timedelta(minutes=1) else COUNT_BY_MINUTE
-    known, last = _Known(query, step, zone), None
+    known, last = _Known(query, step, zone, unit), None
     taken_back: set[tuple[int, int]] = set()
     for file, low, high in log.open_files(cursor, query, skips=known.has):
         if file is None:
@@ -138,15 +138,15 @@ def _count(
             for made, level, number in (*_times(found, block, query, unit), *_others(block, found)):
                 if _is_counted(made, level, query):
                     counts[made, level] += number
-                known.reach(made, made + unit)
+                known.reach(made)
             spans = find_any(file, begin, block, query.unwanted) - taken_back
             counts.subtract(_left_out([file.read_record(*span) for span in spans], query))
             taken_back.update(span for span in spans if span[0] < begin)  # the next block has its beginning
             levels: Levels = {}
             for (made, level), number in counts.items():
                 levels.setdefault(_bucket(made, step, zone), Counter())[level] += number
-            _add(whole, levels)
-            _add(levels, known.take())
+            add_levels(whole, levels)
+            add_levels(levels, known.take())
             cursor = file.cursor(begin)
             yield levels, cursor
         if (low, high) == (0, file.size):
@@ -163,7 +163,8 @@ class _Known:
 
     _kept: ClassVar[dict[Hashable, tuple[datetime, datetime, Levels]]] = {}
 
-    def __init__(self, query: Query, step: timedelta, zone: tzinfo | None) -> None:
+    def __init__(self, query: Query, step: timedelta, zone: tzinfo | None, unit: timedelta) -> None:
+        self._unit = unit
         self._since, self._until = query.since or EVER[0], query.until or EVER[1]
         self._counted = step, zone, replace(query, since=None, until=None)
         self._key: Hashable = None
@@ -177,9 +178,9 @@ class _Known:
         if self._key not in self._kept:
             return False
         first, last, levels = self._kept[self._key]
-        if not (self._since <= first and last <= self._until):
+        if not self._has_all(first, last):
             return False
-        _add(self._found, levels)
+        add_levels(self._found, levels)
         return True
 
     def take(self) -> Levels:
@@ -187,13 +188,17 @@ class _Known:
         found, self._found = self._found, {}
         return found
 
-    def reach(self, first: datetime, last: datetime) -> None:
-        """Note between which times a record of the file is."""
-        self._first, self._last = min(self._first, first), max(self._last, last)
+    def reach(self, made: datetime) -> None:
+        """Note when a record of the file was made, to the unit of counting."""
+        self._first, self._last = min(self._first, made), max(self._last, made)
+
+    def _has_all(self, first: datetime, last: datetime) -> bool:
+        """Tell whether the time asked for has all that was made from `first` on to the end of the unit of `last`."""
+        return self._since <= first and (last < first or self._until - last >= self._unit)
 
     def keep(self, levels: Levels) -> None:
         """Keep the numbers of the file, unless it is the current one, or some of its records are not counted."""
-        if self._key and len(levels) <= BUCKETS and self._since <= self._first and self._last <= self._until:
+        if self._key and len(levels) <= BUCKETS and self._has_all(self._first, self._last):
             if len(self._kept) > KEPT:
                 self._kept.clear()
             self._kept[self._key] = self._first, self._last, levels

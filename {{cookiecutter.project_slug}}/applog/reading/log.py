@@ -127,9 +127,11 @@ class RotatedLog:
                 _limits.clear()
             _limits[key] = self.first_time(file), self.last_time(file)
         first, last = _limits[key]
-        is_before = query.since and last and last < query.since - SET_BACK
+        if not (first and last):
+            return False
+        is_before = query.since and max(first, last) < query.since - SET_BACK
         ahead = timedelta() if file.compressed and file.size > PACKED_BYTES else SET_BACK
-        return bool(is_before or (query.until and first and first > query.until + ahead))
+        return bool(is_before or (query.until and min(first, last) > query.until + ahead))
 
     def open(self, file: LogFile) -> OpenLogFile:
         """Open `file`, also if it was renamed, and unpack it. Raises OSError if it is gone."""

@@ -34,7 +34,7 @@ _TIME = re.compile(
 )
 _WITHOUT_TIME = rb"%s:(?:[\w.]+:| )" % _LEVEL  # the beginning of a record of logging.basicConfig or uvicorn
 
-Limits = tuple[datetime, datetime] | None  # the first time, and one that is later than the last one
+Limits = tuple[datetime, datetime] | None  # no record is earlier than the first, or later than the second
 
 _known: dict[tuple[tuple[int, int], bytes], dict[int, Limits]] = {}  # by the file, for each cell that is full
 
@@ -116,7 +116,7 @@ def _may_have(file: OpenLogFile, number: int, since: datetime, until: datetime) 
     limits = known[number] if number in known else _limits(file, number * CELL, min(file.size, (number + 1) * CELL))
     if (number + 1) * CELL <= file.size:
         known[number] = limits
-    return bool(limits and limits[0] < until and since < limits[1])
+    return bool(limits and limits[0] < until and since <= limits[1])
 
 
 def _limits(file: OpenLogFile, begin: int, end: int) -> Limits:
@@ -173,7 +173,10 @@ def _beginning(line: bytes, made: datetime, unit: timedelta) -> tuple[bytes, dat
     begin = begin if unit == HOUR else begin.replace(hour=0)
     # Without an offset, clocks may have been set back or forward within it.
     change = timedelta() if zone else HOUR
-    return pattern, begin - change, begin + unit + change
+    try:
+        return pattern, begin - change, begin + unit + change
+    except OverflowError:  # the first or the last hours that a datetime can have
+        return b"", made, made
 
 
 def _search(beginnings: list[bytes]) -> Callable[[bytes, int], re.Match[bytes] | None]:
