@@ -83,7 +83,8 @@ def count_records(  # noqa: PLR0913  named arguments
     deadline = time.monotonic() + seconds
     counts = Counts({}, Position(position or {}), complete=True)
     for log in logs:
-        with closing(_count(log, counts.older.get(log.name), query, step, zone)) as blocks:
+        known = _Known(query, step, zone)
+        with closing(_count(log, counts.older.get(log.name), query, step, zone, known)) as blocks:
             for found, place in blocks:
                 add_levels(counts.levels, found)
                 if place:
@@ -91,6 +92,7 @@ def count_records(  # noqa: PLR0913  named arguments
                 if time.monotonic() > deadline:
                     counts.complete = False
                     return counts
+        add_levels(counts.levels, known.take())
     return counts
 
 
@@ -109,21 +111,20 @@ def _bucket(when: datetime, step: timedelta, zone: tzinfo | None) -> datetime:
     return (midnight + wall // step * step).replace(fold=fold).astimezone(UTC)
 
 
-def _count(
-    log: RotatedLog, cursor: Cursor | None, query: Query, step: timedelta, zone: tzinfo | None
+def _count(  # noqa: PLR0913, PLR0917  what its caller has
+    log: RotatedLog, cursor: Cursor | None, query: Query, step: timedelta, zone: tzinfo | None, known: "_Known"
 ) -> Generator[tuple[Levels, Cursor | None]]:
-    """Count the matching records backwards from `cursor`.
+    """Yield the numbers of each block, backwards from `cursor`, with the cursor at which to continue.
 
-    Yields the numbers of each block with the cursor at which to continue.
+    They include those of `known` files before it; those of the last such files are left in it.
     """
     if query.needs_records:
         for record, place in log.scan(cursor, query):
             made = record.time if record else None
             yield {_bucket(made, step, zone): Counter([record.level])} if record and made else {}, place
         return
-    unit = timedelta(seconds=1) if step < timedelta(minutes=1) else timedelta(minutes=1)
     patterns = COUNT_BY_SECOND if step < timedelta(minutes=1) else COUNT_BY_MINUTE
-    known, last = _Known(query, step, zone, unit), None
+    last = None
     taken_back: set[tuple[int, int]] = set()
     for file, low, high in log.open_files(cursor, query, skips=known.has):
         if file is None:
@@ -135,7 +136,7 @@ def _count(
         for begin, block in BlocksBackwards(file, low, high):
             counts: Counter[tuple[datetime, str]] = Counter()
             found = [key for pattern in patterns for key in pattern.findall(block)]
-            for made, level, number in (*_times(found, block, query, unit), *_others(block, found)):
+            for made, level, number in (*_times(found, block, query, known.unit), *_others(block, found)):
                 if _is_counted(made, level, query):
                     counts[made, level] += number
                 known.reach(made)
@@ -155,7 +156,6 @@ def _count(
         if edge != cursor:  # after a file of another time
             cursor = edge
             yield known.take(), cursor
-    yield known.take(), cursor
 
 
 class _Known:
@@ -163,8 +163,8 @@ class _Known:
 
     _kept: ClassVar[dict[Hashable, tuple[datetime, datetime, Levels]]] = {}
 
-    def __init__(self, query: Query, step: timedelta, zone: tzinfo | None, unit: timedelta) -> None:
-        self._unit = unit
+    def __init__(self, query: Query, step: timedelta, zone: tzinfo | None) -> None:
+        self.unit = timedelta(seconds=1) if step < timedelta(minutes=1) else timedelta(minutes=1)  # of counting
         self._since, self._until = query.since or EVER[0], query.until or EVER[1]
         self._counted = step, zone, replace(query, since=None, until=None)
         self._key: Hashable = None
@@ -194,7 +194,7 @@ class _Known:
 
     def _has_all(self, first: datetime, last: datetime) -> bool:
         """Tell whether the time asked for has all that was made from `first` on to the end of the unit of `last`."""
-        return self._since <= first and (last < first or self._until - last >= self._unit)
+        return self._since <= first and (last < first or self._until - last >= self.unit)
 
     def keep(self, levels: Levels) -> None:
         """Keep the numbers of the file, unless it is the current one, or some of its records are not counted."""

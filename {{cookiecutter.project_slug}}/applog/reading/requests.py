@@ -158,7 +158,12 @@ class Requests:
                             self.position[log.name] = file.cursor(begin)
                             if time.monotonic() > deadline:
                                 return False
-                    if time.monotonic() > deadline:  # while a file is being unpacked, or passed over
+                        # Also after a part that has nothing, so that it is passed over once.
+                        edge = file.cursor(min(low, high))
+                        if edge == self.position.get(log.name):
+                            continue
+                        self.position[log.name] = edge
+                    if time.monotonic() > deadline:
                         return False
         return True
 
