@@ -84,6 +84,7 @@ EVERYWHERE = [
     "applog/reading/requests.py",
     "applog/reading/scan.py",
     "applog/reading/search.py",
+    "applog/reading/times.py",
     "applog/queries.py",
     "applog/redaction.py",
     "applog/rotation/__init__.py",

@@ -18,10 +18,7 @@ def list_files(command: BaseCommand, logs: list[ProjectLog]) -> None:
     total, number = 0, 0
     for log in logs:
         columns = get_terminal_size((WIDE, 24)).columns
-        rotation = f"  {describe_rotation(log)}"
-        if len(log.name + rotation) > columns:
-            rotation = "\n    " + rotation.strip().replace("; ", "\n    ")
-        command.stdout.write(command.style.MIGRATE_HEADING(log.name) + rotation)
+        command.stdout.write(command.style.MIGRATE_HEADING(log.name) + f"  {describe_rotation(log)}")
         found = log.files()
         width = max((len(file.name) for file in found), default=0)
         for file in found:
