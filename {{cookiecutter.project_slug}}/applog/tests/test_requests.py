@@ -31,6 +31,7 @@ import time
 import applog
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
+from django.core.management import call_command
 from django.db import Error, connection, connections
 from django.db.backends.signals import connection_created
 from django.db.models.expressions import RawSQL
@@ -54,9 +55,9 @@ connection_created.connect(teach)
 
 
 def prepare():
-    with connection.schema_editor() as editor:
-        editor.create_model(get_user_model())
-    get_user_model().objects.create(username="hidden")
+    call_command("migrate", verbosity=0)
+    user = get_user_model()
+    user.objects.bulk_create([user(**{user.USERNAME_FIELD: "hidden"})])
 
 
 def query(alias="default"):
@@ -79,7 +80,8 @@ def fail():
 
 
 def users():
-    return get_user_model().objects.filter(username="hidden", pk__gt=RawSQL("nap(0.2)", []))
+    user = get_user_model()
+    return user.objects.filter(**{user.USERNAME_FIELD: "hidden"}, pk__gt=RawSQL("nap(0.2)", []))
 
 
 async def slow(request):
@@ -418,14 +420,11 @@ def documented() -> set[str]:
 
 
 EVERYTHING = f"""
-from django.contrib.sessions.models import Session
 from applog import tasks
 from applog.commands import command_log
 shop.prepare()
-with shop.connection.schema_editor() as editor:
-    editor.create_model(Session)
 visitor = shop.Client(raise_request_exception=False)
-visitor.force_login(shop.get_user_model().objects.get(), "django.contrib.auth.backends.ModelBackend")
+visitor.force_login(shop.get_user_model().objects.get())
 visitor.get("/asks/", headers={{"traceparent": "00-{TRACE}-{SPAN}-01", "X-Request-ID": "theirs"}})
 shop.get("/static/broken")
 tasks.begin("7", "shop.pay")

@@ -168,7 +168,7 @@ def test_a_password_that_is_only_hashed_anew_was_not_changed(events: Events, cli
 def test_a_password_that_is_set_by_its_hash_was_changed(events: Events) -> None:
     """Whoever can run code here may choose that way to take over an account."""
     get_user_model().objects.create_user("ann", password=PASSWORD)
-    user = get_user_model().objects.get(username="ann")
+    user = get_user_model().objects.get_by_natural_key("ann")
     user.password = make_password(f"{PASSWORD}2")
     events()
     user.save(update_fields=["password"])
