@@ -1,10 +1,11 @@
 """A file is rotated when its period is over or its room is used, and all files together have a limit."""
 
 import os
+import re
 import time
 
 import pytest
-from handler_support import RotatedLog, handlers, own_files, record
+from handler_support import RotatedLog, handlers, own_files, record, text_of
 
 DAY = 86400
 BEGIN = 20_000 * DAY + 100  # 2024-10-04
@@ -62,10 +63,10 @@ def test_a_late_record_does_not_begin_a_file(log, make):
     for number, created in enumerate([day, day + 86400, day + 86401, day + 1, day + 2, day + 86402]):
         handler.handle(record(created, f"n{number}n {'x' * 90}"))
     assert [path.name for path in own_files(log)] == [
-        "django.log", "django.log.2024-10-04", "django.log.2024-10-05",
+        "django.log", "django.log.2024-10-04", "django.log.2024-10-04.1", "django.log.2024-10-05",
     ]  # fmt: skip
     files = [path.read_text() for path in own_files(log)]
-    assert [[number for number in range(6) if f"n{number}n" in text] for text in files] == [[5], [0, 3, 4], [1, 2]]
+    assert [[number for number in range(6) if f"n{number}n" in text] for text in files] == [[5], [0, 3], [4], [1, 2]]
 
 
 def test_backup_count_counts_days(log, make):
@@ -120,8 +121,21 @@ def test_a_clock_that_was_ahead_once(log, make):
     assert "day 9" in log.read_text()
 
 
+def test_late_records_have_the_same_limits(log, make):
+    """Without this, a flood of records that were made yesterday fills the disk."""
+    handler = make("SharedTimedRotatingFileHandler", log, maxBytes=450, totalBytes=2000, **BY_TIME)
+    sizes = []
+    for number in range(120):
+        write(handler, [number], day=number % 40 == 0 or number < 40)  # most of them are of the day before
+        sizes.append([path.stat().st_size for path in own_files(log)])
+    assert max(map(max, sizes)) <= 450
+    assert max(map(sum, sizes)) <= 2000
+    assert min(map(sum, sizes[20:])) >= 2000 - 2 * 450
+    assert "n119n" in text_of(log)
+
+
 @pytest.mark.parametrize(
-    "suffix", ["%Y-%m-%d.log", "%Y%m%d", "%d-%b-%Y", "%Y-%j", "%A %F", "%G-W%V-%u", "%H %B %d, %y"]
+    "suffix", ["%Y-%m-%d.log", "%Y%m%d", "%d-%b-%Y", "%Y-%j", "%A %F", "%G-W%V-%u", "%H %B %d, %y", "%e. %m. %Y"]
 )
 def test_files_are_found_again_by_any_suffix(log, make, suffix):
     """Without this, files are kept for ever whose names somebody has made more readable."""
@@ -132,13 +146,22 @@ def test_files_are_found_again_by_any_suffix(log, make, suffix):
     assert len(own_files(log)) == 4
 
 
-def test_weeks_by_their_number(log, make):
+@pytest.mark.parametrize("suffix", ["%G-W%V", "%Y-W%W", "%U.%Y"])
+def test_weeks_by_their_number(log, make, suffix):
     """Without this, the weekly files of a project that numbers weeks are kept for ever."""
     handler = make("SharedTimedRotatingFileHandler", log, backupCount=3, when="W6", utc=True)
-    handler.suffix = "%G-W%V"
-    for week in range(9):
+    handler.suffix = suffix
+    for week in range(20):  # week 0 of 2025, too
         write(handler, [week], 7 * week)
-    assert len(own_files(log)) == 4
+        assert len(own_files(log)) <= 4
+
+
+@pytest.mark.parametrize("suffix", ["", "old", "%H", "%m-%d", "%a", "%s", "%c", "%Y/%m/%d", "%D"])
+def test_a_suffix_that_no_file_is_found_by_is_refused(log, make, suffix):
+    """Without this, files are never removed, or a year's first ones before the year's last, or nothing is rotated."""
+    handler = make("SharedTimedRotatingFileHandler", log, **BY_TIME)
+    with pytest.raises(ValueError, match=re.escape(f"{suffix!r} is no date, with its year")):
+        handler.suffix = suffix
 
 
 def test_a_note_of_another_file_is_not_believed(log, make):
@@ -219,6 +242,20 @@ def test_root_gives_nothing_away_that_it_did_not_make(tmp_path, log, make):
 
 @unix
 @KINDS
+def test_a_lock_that_is_a_link_is_not_used(tmp_path, log, make, cls, capfd):
+    """Without this, whoever may write the folder empties a file of another user's by a link."""
+    letter = tmp_path / "letter"
+    letter.write_text("dear")
+    log.parent.mkdir()
+    log.with_name(".django.log.lock").symlink_to(letter)
+    write(make(cls, log, **options_of(cls)), range(5))
+    assert letter.read_text() == "dear"
+    assert len(log.read_text().splitlines()) == 5
+    assert "Too many levels of symbolic links" in capfd.readouterr().err
+
+
+@unix
+@KINDS
 def test_a_log_that_is_a_link(tmp_path, log, make, cls):
     """Without this, the log moves back to the small disk, and the large one fills."""
     large = tmp_path / "large"
@@ -249,6 +286,27 @@ def test_another_file_under_the_descriptor_is_left_alone(tmp_path, log, make, cl
             os.close(number)
     assert (tmp_path / "database").read_text() == ""
     assert "n007n" in log.read_text()
+
+
+@unix
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_a_watched_log_leaves_another_file_alone(tmp_path, log, make, is_closed):
+    """Without this, what a daemon opens after it has closed everything gets log lines, until logrotate runs."""
+    handler = make("WatchedFileHandler", log)
+    handler.emit(record(message="n1n"))
+    number = handler.stream.fileno()
+    with (tmp_path / "database").open("w") as database:
+        os.close(number)
+        if not is_closed:
+            os.dup2(database.fileno(), number)
+        handler.emit(record(message="n2n"))
+        if not is_closed:
+            assert os.fstat(number).st_ino == os.fstat(database.fileno()).st_ino
+            os.close(number)
+    handler.emit(record(message="n3n \N{SNOWMAN}"))
+    handler.close()
+    assert (tmp_path / "database").read_text() == ""
+    assert [line.split()[1] for line in log.read_text(encoding="utf-8").splitlines()] == ["n1n", "n2n", "n3n"]
 
 
 @unix

@@ -101,6 +101,22 @@ def test_a_log_that_can_be_written_in_a_folder_that_cannot(forbidden):
     assert len(whole_lines(forbidden)) == 500
 
 
+@KINDS
+def test_who_was_given_the_log_may_rotate_it(forbidden, kind):
+    """Without this, the log of a team is rotated by the one who happened to start it, and grows without."""
+    needs_root("only root may become somebody else")
+    os.chown(forbidden.parent, 1001, scenes.NOBODY)
+    forbidden.parent.chmod(0o770)
+    assert play(scenes.write_as, forbidden, kind, 1001, 0, 2) == ""
+    forbidden.chmod(0o660)
+    assert play(scenes.write_as, forbidden, kind, 1001, 2, 4) == ""
+    assert play(scenes.write_as, forbidden, kind, 1002, 4, 40) == ""
+    assert len(own_files(forbidden)) >= 3
+    assert_each_once(forbidden, range(40))
+    modes = {path.stat().st_mode & 0o777 for path in forbidden.parent.iterdir()}
+    assert modes == {0o660}
+
+
 @pytest.mark.parametrize("how", ["descriptor", "stream"])
 @KINDS
 def test_a_file_that_somebody_closed(log, kind, how):

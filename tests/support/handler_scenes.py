@@ -106,6 +106,15 @@ def write_without_rights(log, kind, count, *limit):
     write(0, int(count))
 
 
+def write_as(log, kind, user, first, last):
+    """Write as a user of a group that all members of a team are in."""
+    start(log, kind, maxBytes=1000, backupCount=50)
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(int(user))
+    write(int(first), int(last))
+
+
 def lose_descriptor(log, kind, how):
     """Have the log's file closed by somebody else."""
     handler = start(log, kind)

@@ -4,11 +4,10 @@ How that works is explained in applog.rotation.shared_handler, also which parame
 """
 
 import itertools
-import logging.handlers
+import logging
 import math
 import os
 import re
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -17,12 +16,13 @@ from logging.handlers import RotatingFileHandler, TimedRotatingFileHandler
 from typing import Any
 
 from applog.rotation import os_files
-from applog.rotation.complaints import Complaints
 from applog.rotation.compression import PACKED
-from applog.rotation.periods import Periods, find_dates
-from applog.rotation.process_lock import ProcessLock
-from applog.rotation.retention import Rotated, find_surplus
+from applog.rotation.periods import Periods, check_suffix, find_dates
+from applog.rotation.retention import Rotated, discard, find_surplus
 from applog.rotation.shared_handler import SharedFileHandler
+from applog.rotation.watched_handler import WatchedFileHandler
+
+__all__ = ["SharedRotatingFileHandler", "SharedTimedRotatingFileHandler", "WatchedFileHandler"]
 
 NUMBER = re.compile(r"\.([1-9]\d{0,5})(?!\d)", re.ASCII)
 
@@ -109,6 +109,16 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
         self.maxBytes = maxBytes
         self._periods = Periods.of(self)
 
+    @property
+    def suffix(self) -> str:
+        """The format of the date in a rotated file's name. Raises ValueError for one that cannot be read back."""
+        return self._suffix
+
+    @suffix.setter
+    def suffix(self, suffix: str) -> None:
+        check_suffix(suffix)
+        self._suffix = suffix
+
     def _path(self, period: int, number: int = 0) -> str:
         name = time.strftime(self.suffix, time.gmtime(period))
         return self.rotation_filename(f"{self.baseFilename}.{name}{f'.{number}' if number else ''}")
@@ -163,9 +173,10 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
         self.rotate(self.baseFilename, self._next_path(period, self._of_period(period, files)))
         return self._rotated()
 
-    def _surplus(self, files: list[Rotated]) -> list[str]:
+    def _surplus(self, files: list[Rotated], coming: int = 0) -> list[str]:
         today = [] if self._periods.current is None else self._of_period(self._periods.current, files)
-        return find_surplus(files, self.backupCount, self._room_for_old(), {file.period for file in today})
+        room = self._room_for_old()
+        return find_surplus(files, self.backupCount, room and max(1, room - coming), {file.period for file in today})
 
     def _of_period(self, period: int, files: list[Rotated]) -> list[Rotated]:
         """Return those of the rotated files that are of a period. Their names say it; a name may leave out the hour."""
@@ -192,48 +203,25 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
 
     def _put(self, created: float, data: bytes) -> None:
         if self._is_late(created):
-            with suppress(OSError), self._open_late(self._periods.find(created)) as file:
+            with suppress(OSError), self._open_late(self._periods.find(created), len(data)) as file:
                 os_files.write_whole(file, data)
                 return
         super()._put(created, data)
 
-    def _open_late(self, period: int) -> os_files.OwnFile:
-        """Open the last file of an earlier period, or one after it, if it is compressed or is just being."""
+    def _open_late(self, period: int, length: int) -> os_files.OwnFile:
+        """Open the last file of an earlier period, or one after it, if it is full, compressed or just being."""
         if not self._process_lock.held:  # so that no other process takes the name
             self._process_lock.acquire(1)
-        files = self._of_period(period, self._rotated())
+        rotated = self._rotated()
+        files = self._of_period(period, rotated)
+        following = self._next_path(period, files)
+        path, size = following, 0
         if files and not files[-1].path.endswith(PACKED):
-            with suppress(OSError):  # on Windows, while it is being compressed
-                return os_files.open_to_append(files[-1].path)
-        return os_files.open_to_append(self._next_path(period, files))
-
-
-class WatchedFileHandler(logging.handlers.WatchedFileHandler):
-    """`logging.handlers.WatchedFileHandler`, for files that another program, such as logrotate, renames.
-
-    If the file cannot be opened or written, that is reported on stderr now and then, and never raised.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._complaints = Complaints(self)
-
-    def _open(self) -> Any:
-        os_files.open_to_append(self.baseFilename).close()  # which makes it with the mode of logs
-        ProcessLock(self.baseFilename).clear_note()  # of the handler of LOG_FILES=rotate; this file is another one
-        return super()._open()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write `record` into the file that is at the path now."""
+            status = os.stat(files[-1].path)
+            if not super()._is_due(status, period, length):
+                path, size = files[-1].path, status.st_size
+        discard(self.baseFilename, self._surplus([file for file in rotated if file.path != path], size + length))
         try:
-            super().emit(record)
-        except OSError as error:
-            self._complaints.lost(error)
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  the standard library's name
-        """Report an OSError, such as of a full disk, now and then; other errors as the standard library does."""
-        error = sys.exc_info()[1]
-        if isinstance(error, OSError):
-            self._complaints.lost(error)
-        else:
-            super().handleError(record)
+            return os_files.open_to_append(path)
+        except OSError:  # on Windows, while it is being compressed
+            return os_files.open_to_append(following)

@@ -3,6 +3,7 @@
 import calendar
 import math
 import re
+import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -11,6 +12,8 @@ from logging.handlers import TimedRotatingFileHandler
 from typing import Self
 
 MONDAY_1970 = -3 * 86400  # 1970 began on a Thursday
+YEAR = 366 * 86400
+EXAMPLES = 1_767_225_600, 1_793_000_000  # 2026-01-01 and 2026-10-26: numbers of one digit and of two, week 0
 
 
 class Periods:
@@ -69,7 +72,7 @@ class Periods:
 
 # What stands for a directive of strftime in a file's name: two digits, if nothing else is said.
 DIRECTIVES = {"%Y": r"\d{4}", "%G": r"\d{4}", "%j": r"\d{3}", "%f": r"\d{6}", "%u": r"\d", "%w": r"\d", "%%": "%"}
-DIRECTIVES |= dict.fromkeys(("%a", "%A", "%b", "%B", "%p", "%Z"), r"[^\W\d_]+")
+DIRECTIVES |= {"%e": r"[ \d]\d"} | dict.fromkeys(("%a", "%A", "%b", "%B", "%p", "%Z"), r"[^\W\d_]+")
 COMPOSED = {"%F": "%Y-%m-%d", "%T": "%H:%M:%S", "%R": "%H:%M", "%D": "%m/%d/%y", "%h": "%b"}  # not for strptime
 
 
@@ -78,14 +81,39 @@ def _parser(suffix: str) -> tuple[re.Pattern[str], str]:
     """Return a pattern that finds a date in a file's name, and a format for strptime of what it finds and " 1"."""
     for directive, parts in COMPOSED.items():
         suffix = suffix.replace(directive, parts)
-    pattern = re.sub("%.|[^%]+", lambda part: _pattern(part[0]), suffix)
-    # A week alone is no date; its Monday is one.
+    pattern = re.sub("%[-#]?.|[^%]+", lambda part: _pattern(part[0]), suffix)
+    suffix = re.sub("%[-#]", "%", suffix).replace("%e", "%d")
+    # A week alone is no date; a day of it is one.
     day = "%u" if re.search("%[GUVW]", suffix) and not re.search("%[aAuw]", suffix) else "1"
     return re.compile(rf"(?=({pattern})(?:\.(\d{{1,6}}))?)", re.ASCII), f"{suffix} {day}"
 
 
 def _pattern(part: str) -> str:
-    return DIRECTIVES.get(part, r"\d\d") if part.startswith("%") else re.escape(part)
+    if not part.startswith("%"):
+        return re.escape(part)
+    # "%-d" and, on Windows, "%#d" are numbers without leading zeros.
+    return r"\d{1,4}" if len(part) > len("%d") else DIRECTIVES.get(part, r"\d\d")
+
+
+def check_suffix(suffix: str) -> None:
+    """Raise ValueError for a format of dates, for `time.strftime`, that a file's name cannot have, or does not tell.
+
+    Files whose year nobody knows would be removed in a wrong order, or never.
+    """
+    forbidden = '/\\<>:"|?*' if sys.platform == "win32" else "/"
+    for begin in EXAMPLES:
+        try:
+            name = time.strftime(suffix, time.gmtime(begin))
+            dates = [date for date, _ in find_dates(name, suffix) if abs(date - begin) <= YEAR]
+            found = name in [time.strftime(suffix, time.gmtime(date)) for date in dates]
+        except (OSError, ValueError):
+            found = False
+        if not found or not set(forbidden).isdisjoint(name):
+            message = (
+                f"The suffix {suffix!r} is no date, with its year, that can stand in a file's name and be read there "
+                "again. Use one such as %Y-%m-%d or %Y-%m-%d_%H-%M-%S."
+            )
+            raise ValueError(message)
 
 
 @lru_cache(4096)
@@ -98,7 +126,8 @@ def find_dates(name: str, suffix: str) -> tuple[tuple[int, int], ...]:
     pattern, form = _parser(suffix)
     dates = []
     for found in pattern.finditer(name):
-        with suppress(ValueError):  # digits that are no date
-            begin = calendar.timegm(time.strptime(f"{found[1]} 1", form))
-            dates += [(begin, number) for number in {int(found[2] or 0), 0}]
+        for day in "167" if form.endswith("%u") else "1":  # Monday, or what of it is in the year, as in week 0
+            with suppress(ValueError):  # digits that are no date
+                begin = calendar.timegm(time.strptime(f"{found[1]} {day}", form))
+                dates += [(begin, number) for number in {int(found[2] or 0), 0}]
     return tuple(dates)

@@ -27,6 +27,9 @@ if sys.platform == "win32":
     def _unlock(file: io.FileIO) -> None:
         _lock(file, msvcrt.LK_UNLCK)
 
+    def _share(_file: io.FileIO, _path: str, _log: str) -> None:
+        pass
+
     def _open(path: str) -> int:
         return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_BINARY | os.O_NOINHERIT, 0o666)
 
@@ -41,8 +44,21 @@ else:
     def _unlock(file: io.FileIO) -> None:
         fcntl.flock(file, fcntl.LOCK_UN)
 
+    def _share(file: io.FileIO, path: str, log: str) -> None:
+        # Whoever may write the log, as a group that was given it, must be able to rotate it; others need no lock.
+        # Not as root, and no file of another name: somebody else may have put it there, to get its rights.
+        if not os.geteuid():
+            return
+        with suppress(OSError):
+            like, status = os.stat(log), os.lstat(path)
+            mode = (writers := like.st_mode & 0o222) | writers << 1
+            is_shared = (status.st_mode & 0o777, status.st_gid) == (mode, like.st_gid)
+            if not is_shared and status.st_nlink == 1 and os.path.samestat(status, os.fstat(file.fileno())):
+                os.fchown(file.fileno(), -1, like.st_gid)
+                os.fchmod(file.fileno(), mode)
+
     def _open(path: str) -> int:
-        return open_descriptor(path, os.O_RDWR)
+        return open_descriptor(path, os.O_RDWR | os.O_NOFOLLOW)
 
 
 def find_lock_problem(folder: str | os.PathLike[str]) -> OSError | None:
@@ -59,7 +75,8 @@ def find_lock_problem(folder: str | os.PathLike[str]) -> OSError | None:
 class ProcessLock:
     """A lock between processes for the file at `path`, with a short note for the next process that takes it.
 
-    Lock and note are in a hidden file beside it, which is made when the lock is first taken, and then stays.
+    Lock and note are in a hidden file beside it, which is made when the lock is first taken, and then stays. On Unix
+    it gets the log's group, and is for those who may write the log.
 
     Attributes:
         held: whether this object has the lock.
@@ -72,7 +89,7 @@ class ProcessLock:
         self.held = self.busy = False
         self.retry_at = self._hopeless_until = -math.inf
         folder, name = os.path.split(path)
-        self._path = os.path.join(folder, f".{name}.lock")
+        self._log, self._path = path, os.path.join(folder, f".{name}.lock")
         self._file: OwnFile | None = None
         _locks.add(self)
 
@@ -109,7 +126,9 @@ class ProcessLock:
         # The folder may have been moved, but on Windows: only a lock on the file that is at the path now counts.
         if not (WINDOWS or self._file.status_at(self._path)):
             self.close()
-        return self.held
+            return False
+        _share(self._file, self._path, self._log)
+        return True
 
     def release(self) -> None:
         """Release the lock, if it is held. Its file stays open for the next time."""
