@@ -57,6 +57,33 @@ def test_a_clock_that_was_wrong_for_a_few_records_hides_none(wrong, since, until
     assert sum(levels.total() for levels in counted) == len(wanted)
 
 
+DENSE = {
+    "text": "{0:%Y-%m-%dT%H:%M:%S}.{1:03}+00:00 INFO shop.orders [r{2}] {3}\n",
+    "JSON": '{{"timestamp": "{0:%Y-%m-%dT%H:%M:%S}.{1:03}Z", "level": "INFO", "request_id": "r{2}", "event": "{3}"}}\n',
+    "no offset": "{0:%Y-%m-%d %H:%M:%S},{1:03} INFO shop.orders [r{2}] {3}\n",
+}
+SHORT_WRONG = {1: -40, 4_000: 3, 4_001: -3, 9_000: 61, 12_000: -3600, 17_500: -9}  # seconds
+
+
+@WAYS
+@pytest.mark.parametrize("form", DENSE)
+def test_a_clock_that_was_wrong_by_seconds_in_a_flood_hides_none(tmp_path, in_zone, form, forwards):
+    """A thousand records a second fill many parts of a file in the same minute."""
+    in_zone("UTC")
+    path, times = tmp_path / "django.log", {}
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for number in range(20_000):
+            times[number] = number * 1_000 + 1_000_000 * SHORT_WRONG.get(number, 0) + 3_600_000_000
+            moment = at(times[number] / 1_000_000)
+            file.write(DENSE[form].format(moment, times[number] // 1_000 % 1_000, number, "x" * (300 + number % 7)))
+    for begin, end in (3600, 3601), (3601, 3601.5), (3603.999, 3604.002), (3607.25, 3607.5), (3608, 3610), (3500, 3562):
+        query = Query(since=at(begin), until=at(end))
+        found = numbers(read_all([RotatedLog(path)], query, forwards=forwards))
+        wanted = [number for number, time in times.items() if begin * 1_000_000 <= time < end * 1_000_000]
+        assert found == (wanted if forwards else wanted[::-1])
+        assert wanted
+
+
 @WAYS
 def test_searching_a_part_at_a_time_finds_the_same(tmp_path, forwards):
     """What has no time for all of it goes on at the place that it has reached."""

@@ -2,7 +2,8 @@
 
 Most files are in the order of time, so that halving them finds the beginning of an hour in a few reads. But clocks are
 set back, by hand or at the end of summer time, and a wrong one may have been used for a few records only. So what is
-outside of the place that was found is looked at, too: for each CELL of the file, between which times its records are.
+outside of the place that was found is looked at, too: for each CELL of the file, between which times its records are,
+to the hour, and only near the times that are asked for to the minute and the second.
 """
 
 import re
@@ -15,9 +16,11 @@ from applog.reading.log_file import BLOCK, FIRST_BLOCK, HEADER_BYTES, START, WIN
 from applog.reading.record import parse
 from applog.reading.scan import Span, scan_backwards, scan_forwards
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+DAY, HOUR, MINUTE, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
+FIXED = {DAY: 0, HOUR: 0, MINUTE: len(":00"), SECOND: len(":00:00")}  # bytes behind the hour that are the same
 CELL = 1 << 20  # bytes of a file
 CELLS = 8  # looked at in a step, in about 10 ms
+PIECE = 1 << 15  # bytes, at the ends of what is read; 100 records are as much
 DISORDER = timedelta(seconds=10)  # records of several processes may be this much out of order
 PACKED_BYTES = 1 << 24  # of the content of a compressed file; a larger one, unpacked once more, is taken for ordered
 FILES = 1000  # of which the times are remembered
@@ -36,7 +39,8 @@ _WITHOUT_TIME = rb"%s:(?:[\w.]+:| )" % _LEVEL  # the beginning of a record of lo
 
 Limits = tuple[datetime, datetime] | None  # no record is earlier than the first, or later than the second
 
-_known: dict[tuple[tuple[int, int], bytes], dict[int, Limits]] = {}  # by the file, for each cell that is full
+# By the file, for parts between two offsets, to a unit of time.
+_known: dict[tuple[tuple[int, int], bytes], dict[tuple[int, int, timedelta], Limits]] = {}
 
 
 def last_time(file: OpenLogFile) -> datetime | None:
@@ -104,45 +108,79 @@ def parts_between(  # noqa: PLR0913  two pairs of limits
             if not is_wanted and skipped % CELLS == 0:
                 yield edge, edge
         if is_wanted:
-            yield (place, edge) if forwards else (edge, place)
+            yield _without_ends(file, (min(place, edge), max(place, edge)), *wanted)
+            yield edge, edge
         place = edge
+
+
+def _without_ends(file: OpenLogFile, part: Span, since: datetime, until: datetime) -> Span:
+    """Return a part without what is before `since` at its beginning, and at `until` or later at its end."""
+    low, high = part
+    # Where reading goes on at an offset that it has reached, its end is not the end of a cell.
+    first = min(high, low + CELL) if since > EVER[0] and low % CELL == 0 else low
+    last = max(low, high - CELL) if until < EVER[1] and (high % CELL == 0 or high == file.size) else high
+    while first - low > PIECE:
+        middle = (low + first) // 2
+        if _overlap(_limits(file, low, middle, SECOND), since, EVER[1]):
+            first = middle
+        else:
+            low = middle
+    while high - last > PIECE:
+        middle = (last + high) // 2
+        if _overlap(_limits(file, middle, high, SECOND), EVER[0], until):
+            last = middle
+        else:
+            high = middle
+    return low, max(low, high)
+
+
+def _overlap(limits: Limits, since: datetime, until: datetime) -> bool:
+    return bool(limits and limits[0] < until and since <= limits[1])
 
 
 def _may_have(file: OpenLogFile, number: int, since: datetime, until: datetime) -> bool:
     """Tell whether a record that begins in a cell may have been made at `since` or later, but before `until`."""
+    begin, end = number * CELL, min(file.size, (number + 1) * CELL)
+    for unit in (HOUR, MINUTE, SECOND):
+        limits = _limits(file, begin, end, unit)
+        if not _overlap(limits, since, until):
+            return False
+        if limits == EVER:
+            break
+    return True
+
+
+def _limits(file: OpenLogFile, begin: int, end: int, unit: timedelta) -> Limits:
+    """Return between which times the records are that begin between two offsets, see `limits_of`."""
     if len(_known) > FILES:
         _known.clear()
-    known = _known.setdefault((file.identity, file.head), {})
-    limits = known[number] if number in known else _limits(file, number * CELL, min(file.size, (number + 1) * CELL))
-    if (number + 1) * CELL <= file.size:
-        known[number] = limits
-    return bool(limits and limits[0] < until and since <= limits[1])
+    known, place = _known.setdefault((file.identity, file.head), {}), (begin, end, unit)
+    if place not in known:
+        block = file.read_lines(begin, min(file.size, end + HEADER_BYTES))
+        limits = limits_of(block, block.find(b"\n", end - begin + 1), unit)
+        if end % PIECE:  # the end of the file, which may grow
+            return limits
+        known[place] = limits
+    return known[place]
 
 
-def _limits(file: OpenLogFile, begin: int, end: int) -> Limits:
-    """Return between which times the records are that begin between two offsets, to the hour or to the day."""
-    block = file.read_lines(begin, min(file.size, end + HEADER_BYTES))
-    newline = block.find(b"\n", end - begin + 1)
-    return limits_of(block[: newline + 1] if newline >= 0 else block)
+def limits_of(block: bytes, size: int = -1, unit: timedelta = HOUR) -> Limits:
+    """Return between which times the records of the first `size` bytes of a block are; None if none has a time.
 
-
-def limits_of(block: bytes) -> Limits:
-    """Return between which times the records of a block are, to the hour or to the day; None if none has a time.
-
-    What begins as a record that was looked at before, in the same hour or day, is passed over. If that are too many,
-    the records may be of any time.
+    That is exact to the `unit`, SECOND, MINUTE or HOUR. What begins as a record that was looked at before, of the same
+    one, is passed over. If that are too many, hours become days, or the records may be of any time.
     """
     first, last = EVER[::-1]
-    place, unit, looked_at = 0, HOUR, 0
+    place, looked_at, size = 0, 0, size if size >= 0 else len(block)
     beginnings = [b" ", _WITHOUT_TIME]
     search = _search(beginnings)
-    while found := search(block, place):
+    while found := search(block, place, size):
         place = found.end()
         if not START.match(block, found.start()):
             continue
         looked_at += 1
         if looked_at > LOOKS:
-            if unit == DAY:
+            if unit != HOUR:
                 return EVER
             unit, looked_at, beginnings = DAY, 0, [b" ", _WITHOUT_TIME]
         line = block[place : place + LINE_BYTES]
@@ -156,7 +194,7 @@ def limits_of(block: bytes) -> Limits:
 
 
 def _beginning(line: bytes, made: datetime, unit: timedelta) -> tuple[bytes, datetime, datetime]:
-    """Return how the records in the format of a line begin that are of its hour or day, and from when to when that is.
+    """Return how the records in the format of a line begin that are of its `unit`, and from when to when that is.
 
     Nothing stands for a line in which the time is not found without parsing it.
     """
@@ -166,19 +204,24 @@ def _beginning(line: bytes, made: datetime, unit: timedelta) -> tuple[bytes, dat
     if parse_time((day + hour + rest + zone).decode()) != made:
         return b"", made, made
     before = rb"\{[^\n]*?" if key.startswith(b'"') else b""
-    hours = re.escape(hour) if unit == HOUR else rb"\d\d"
+    hours = rb"\d\d" if unit == DAY else re.escape(hour)
     end = re.escape(zone) or rb"(?![\d.,Z+-]| [+-]\d)"
-    pattern = before + re.escape(key + day) + hours + re.sub(rb"\d", rb"\\d", re.escape(rest)) + end
-    begin = made.replace(minute=0, second=0, microsecond=0)
-    begin = begin if unit == HOUR else begin.replace(hour=0)
+    fixed, free = rest[: FIXED[unit]], rest[FIXED[unit] :]
+    pattern = before + re.escape(key + day) + hours + fixed + re.sub(rb"\d", rb"\\d", re.escape(free)) + end
+    begin = made - timedelta(
+        hours=made.hour if unit == DAY else 0,
+        minutes=made.minute if unit >= HOUR else 0,
+        seconds=made.second if unit >= MINUTE else 0,
+        microseconds=made.microsecond,
+    )
     # Without an offset, clocks may have been set back or forward within it.
-    change = timedelta() if zone else HOUR
+    change = timedelta() if zone or unit < HOUR else HOUR
     try:
         return pattern, begin - change, begin + unit + change
     except OverflowError:  # the first or the last hours that a datetime can have
         return b"", made, made
 
 
-def _search(beginnings: list[bytes]) -> Callable[[bytes, int], re.Match[bytes] | None]:
+def _search(beginnings: list[bytes]) -> Callable[[bytes, int, int], re.Match[bytes] | None]:
     """Return the search for a line that begins with none of these."""
     return re.compile(rb"\n(?!%s)" % b"|".join(beginnings)).search
