@@ -117,8 +117,6 @@ def print_route(command: BaseCommand, group: RequestGroup, label: str, most: int
     refused, failed = group.share("4"), group.share("5")
     times = group.percentiles
     cells = [f"{group.count:,}", f"{refused:.1%}", f"{failed:.1%}", *map(show_ms, times), show_ms(group.slowest)]
-    if not group.slowest:
-        cells[-1] = ""
     padded = [f"{cell:>{width}}" for cell, width in zip(cells, WIDTHS, strict=True)]
     padded[1] = style.WARNING(padded[1]) if refused > MUCH else padded[1]
     padded[2] = style.ERROR(padded[2]) if group.number("5") else padded[2]

@@ -146,6 +146,9 @@ class Requests:
         """Add the requests before `position`, for so many seconds, and at least one block of the file."""
         self.exhausted = self._read(logs, time.monotonic() + seconds)
         self._settle()
+        slowest = max(group.slowest for group in (*self.groups.values(), self.others))
+        for part in self.parts:  # within 2 %
+            part.slowest = min(part.durations.quantile(1), slowest)
 
     def _read(self, logs: Sequence[RotatedLog], deadline: float) -> bool:
         query = Query(since=self.window.begin, until=self.window.end)

@@ -299,6 +299,8 @@ def test_requests_are_counted_by_their_route(site: Site, formatter: Callable[[],
     assert len(site.found("requests", "--since", "3d")) == 3
     assert site.found("requests", "--since", "3d", "-n", "1")[1:] == [{"others": 2}]
     assert site.found("requests", "--sort", "slowest")[0] == first
+    hours = site.command("requests").partition("requests")[2].partition("requests")[2].splitlines()[1:-1]
+    assert max(float(hour.split()[6]) for hour in hours) == pytest.approx(100, rel=0.02)
 
     page = site.page("requests")
     assert "1.0%" in page
