@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from applog.fingerprint import Kind, fingerprint, split_context
+from applog.fingerprint import Kind, error_line, fingerprint, split_context
 from applog.reading.log import RotatedLog
 from applog.reading.measures import Distinct, Window
 from applog.reading.pages import Position, read_older
@@ -28,6 +28,7 @@ class ErrorGroup:
     Attributes:
         kind: the kind.
         level, logger, message: of the last record, the message without its context, and not all of it if it is long.
+        text: of its exception, the first line.
         log, cursor, size: where the last record is, and how many bytes it has.
         bars: how many there are in each part of the window.
         request_id: of the last record with one, or "".
@@ -41,6 +42,7 @@ class ErrorGroup:
     level: str
     logger: str
     message: str
+    text: str
     log: str
     cursor: Cursor
     size: int
@@ -54,8 +56,13 @@ class ErrorGroup:
 
     @property
     def message_of_kind(self) -> str:
-        """What the kind says: the message of the last record, or of an exception, the template of its text."""
-        return self.kind.template if self.kind.exception else self.message
+        """What the kind says: the message of the last record, or of an exception, the template of its text.
+
+        Where that has no words, as of a KeyError, it is the text of the last one.
+        """
+        if not self.kind.exception:
+            return self.message
+        return self.kind.template if any(map(str.isalnum, self.kind.template)) else self.text
 
     def is_new(self, since: datetime | None) -> bool:
         """Tell whether the first record is from `since` on; of None nothing is known."""
@@ -104,6 +111,7 @@ class Errors:
                 record.level,
                 record.logger[:SAMPLE_CHARACTERS],
                 context.message[:SAMPLE_CHARACTERS],
+                error_line("\n".join(record.lines)).partition(": ")[2][:SAMPLE_CHARACTERS],
                 record.log,
                 record.cursor,
                 record.size,

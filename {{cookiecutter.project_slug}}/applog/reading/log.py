@@ -20,7 +20,7 @@ from applog.reading.scan import scan_backwards, scan_forwards
 from applog.reading.times import last_time, parts_between
 
 SET_BACK = timedelta(days=1)  # a clock by no more, for a file to be looked into
-PACKED_BYTES = 1 << 20  # of a compressed file, above which it is large
+LARGE_BYTES = 1 << 20  # of a compressed file, above which it is large
 LIMITS = 10_000  # files whose first and last time are remembered
 BEYOND = 1 << 62  # an offset behind the end of any file
 
@@ -130,7 +130,7 @@ class RotatedLog:
         if not (first and last):
             return False
         is_before = query.since and max(first, last) < query.since - SET_BACK
-        ahead = timedelta() if file.compressed and file.size > PACKED_BYTES else SET_BACK
+        ahead = timedelta() if file.compressed and file.size > LARGE_BYTES else SET_BACK
         return bool(is_before or (query.until and min(first, last) > query.until + ahead))
 
     def open(self, file: LogFile) -> OpenLogFile:

@@ -22,7 +22,7 @@ CELL = 1 << 20  # bytes of a file
 CELLS = 8  # looked at in a step, in about 10 ms
 PIECE = 1 << 15  # bytes, at the ends of what is read; 100 records are as much
 DISORDER = timedelta(seconds=10)  # records of several processes may be this much out of order
-UNPACKED_BYTES = 1 << 24  # of a compressed file's content; a larger one, unpacked once more, is taken for ordered
+LARGE_CONTENT = 1 << 24  # of a compressed file's content; a larger one, unpacked once more, is taken for ordered
 FILES = 1000  # of which the times are remembered
 LOOKS = 32  # at the beginning of a record, in a cell
 LINE_BYTES = 4096  # of a record, in which its time is
@@ -92,7 +92,7 @@ def parts_between(  # noqa: PLR0913  two pairs of limits
         return
     begin = seek(file, since - DISORDER)[0] if since else 0
     end = seek(file, until + DISORDER)[1] if until else file.size
-    if file.compressed and file.size > UNPACKED_BYTES:
+    if file.compressed and file.size > LARGE_CONTENT:
         yield max(low, begin), min(high, end)
         return
     numbers = range(low // CELL, -(-high // CELL))

@@ -278,6 +278,20 @@ def test_errors_are_counted_by_their_kind(site: Site, formatter: Callable[[], lo
 
 
 @pytest.mark.parametrize("formatter", FORMATTERS)
+def test_an_exception_without_words_shows_what_it_was_about(
+    site: Site, formatter: Callable[[], logging.Formatter]
+) -> None:
+    """Of a KeyError, "#" tells nobody which one."""
+    shelves: dict[str, int] = {}
+    for number in range(3):
+        site.log(formatter(), "failed", exc_info=caught(partial(shelves.__getitem__, f"shelf {number}")))
+    [found] = site.found("errors")
+    assert (found["count"], found["template"]) == (3, "#")
+    assert "KeyError: 'shelf 2'" in site.command("errors")
+    assert escape("'shelf 2'") in site.page("errors")
+
+
+@pytest.mark.parametrize("formatter", FORMATTERS)
 def test_requests_are_counted_by_their_route(site: Site, formatter: Callable[[], logging.Formatter]) -> None:
     """Which page is slow, or fails, is what the records of requests are kept for."""
     for number in range(1, 101):
