@@ -61,7 +61,7 @@ class Reader:
 
         """
         for block in code_blocks(markdown):
-            if any(re.match("django=", word) and django_version not in word for word in block.words):
+            if not is_for(block, django_version):
                 continue
             text = re.sub(rf"\b({'|'.join(PORTS)})\b", lambda found: self.ports[found[0]], block.text)
             if block.title:
@@ -119,6 +119,11 @@ class Reader:
     def consoles(self):
         """Return what the started programs have printed, for a test's message."""
         return "".join(f"\n--- {path.name}\n{path.read_text(encoding='utf-8')}" for _, path in self.started)
+
+
+def is_for(block, django_version):
+    """Tell whether a block of code is for projects with a version of Django."""
+    return all(django_version in word for word in block.words if word.startswith("django="))
 
 
 def commands(text):

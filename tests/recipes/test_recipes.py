@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from browser import browsers, complaints
-from conftest import ROOT, python_for, run
-from follow import Reader, changed, commands, shows
+from conftest import CHOICES, ROOT, python_for, run
+from follow import Reader, changed, commands, is_for, shows
 from markdown_blocks import code_blocks
 from selenium.webdriver.common.by import By
 from servers import wait_for
@@ -26,23 +26,26 @@ LOG_TESTS = '    ("Tests of the log", [PYTHON, "-m", "pytest", "applog"], {}),\n
 
 
 def cases():
-    """List each page with each version of Django that it says, and whether the log's own tests run with it: once."""
-    found = [pytest.param(*DAILY, False, id="daily")]
+    """List each page with each version of Django that it says, once with accounts, once with the log's own tests."""
+    found = [pytest.param(*DAILY, "admin", False, id="daily")]
     for name, text in PAGES.items():
-        for number, version in enumerate(re.findall(r"\d+\.\d+", FOLLOWED.search(text)[1])):
-            found.append(pytest.param(name, version, number == 0, id=f"{name}-{version}", marks=pytest.mark.storm))
+        versions = re.findall(r"\d+\.\d+", FOLLOWED.search(text)[1])
+        for version, accounts in (*((version, "admin") for version in versions), (versions[0], "allauth")):
+            first = (version, accounts) == (versions[0], "admin")
+            marked = {"id": f"{name}-{version}-{accounts}", "marks": pytest.mark.storm}
+            found.append(pytest.param(name, version, accounts, first, **marked))
     return found
 
 
-@pytest.mark.parametrize(("name", "django_version", "log_tests"), cases())
-def test_a_recipe_works(bake, request, tmp_path, name, django_version, log_tests):
+@pytest.mark.parametrize(("name", "django_version", "accounts", "log_tests"), cases())
+def test_a_recipe_works(bake, request, tmp_path, name, django_version, accounts, log_tests):
     """Instructions that nobody follows any more cost each reader an afternoon, and their trust in the others."""
     if name in PROGRAMS and not shutil.which(PROGRAMS[name]):
         pytest.skip(f"{PROGRAMS[name]} is not installed here")
     python = python_for(django_version)
     if python is None:
         pytest.skip(f"Django {django_version} needs a newer Python than this one, and uv finds none")
-    answers = ANSWERS.get(name, {})
+    answers = {"accounts": accounts, **ANSWERS.get(name, {})}
     project = bake(django_version=django_version, **answers)
     env = {"UV_PYTHON": python}
     if answers.get("database") == "postgresql":
@@ -76,6 +79,21 @@ def look(browser, address):
 
         wait_for(changes)
     assert complaints(browser) == []
+
+
+@pytest.mark.parametrize("accounts", CHOICES["accounts"])
+@pytest.mark.parametrize("django_version", CHOICES["django_version"])
+def test_the_changes_of_recipes_fit(bake, django_version, accounts):
+    """A change whose place is not there leaves a reader with half a recipe; this is seen without following them."""
+    project = bake(django_version=django_version, accounts=accounts)
+    for text in PAGES.values():
+        files = {}
+        for block in code_blocks(text):
+            path = project / (block.title or "none")
+            if block.language == "diff" and is_for(block, django_version) and path.exists():
+                before = files.get(path) or path.read_text(encoding="utf-8")
+                files[path] = changed(before, block.text)
+                assert files[path] != before
 
 
 @pytest.mark.parametrize("name", list(PAGES))
