@@ -1,10 +1,11 @@
 """Searches by time in logs whose times are not in order: right, whatever the clock was, and whatever the format."""
 
+import json
 import random
 from datetime import timedelta
 
 import pytest
-from reader_support import Query, RotatedLog, at, count_records, numbers, read_all, text, write
+from reader_support import Query, RotatedLog, as_json, at, count_records, numbers, read_all, text, write
 
 WAYS = pytest.mark.parametrize("forwards", [False, True], ids=["backwards", "forwards"])
 RECORDS, LENGTH = 9000, 900  # of a file of 8 MB, which is looked at in several parts
@@ -82,6 +83,62 @@ def test_a_clock_that_was_wrong_by_seconds_in_a_flood_hides_none(tmp_path, in_zo
         wanted = [number for number, time in times.items() if begin * 1_000_000 <= time < end * 1_000_000]
         assert found == (wanted if forwards else wanted[::-1])
         assert wanted
+
+
+def stamp(number):
+    """Return the time of the record with this number as JSON has it."""
+    return at(number).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+ODD = {
+    "behind a long value": lambda n: json.dumps({"msg": "x" * 5000, "timestamp": stamp(n), "request_id": f"r{n}"}),
+    "of an unknown kind": lambda n: json.dumps({"id": "x" * 900, "time": stamp(n), "text": "x", "request_id": f"r{n}"}),
+    "beside another one": lambda n: as_json(n, "x" * 900, order={"timestamp": stamp(4000)}).rstrip("\n"),
+    "behind another one": lambda n: json.dumps({"a": {"time": stamp(4000)}, "time": stamp(n), "msg": "x" * 900}
+                                               | {"request_id": f"r{n}"}),
+    "behind what a crash left": lambda n: "\0" * 300 + text(n, "x" * 900).rstrip("\n"),
+}  # fmt: skip
+
+
+@WAYS
+@pytest.mark.parametrize(
+    ("kind", "among"),
+    # What nobody knows for a record, among others, is a line of the one before it.
+    [
+        (kind, among)
+        for kind in ODD
+        for among in ("its like", "others")
+        if (kind, among) != ("of an unknown kind", "others")
+    ],
+)
+def test_a_time_that_is_hard_to_find_hides_no_record(log, kind, among, forwards):
+    """A record with a long traceback in JSON is the one that is looked for."""
+    line = ODD[kind] if among == "its like" else lambda number: text(number, "x" * 900).rstrip("\n")
+    lines = [f"{line(number)}\n" for number in range(4000)]
+    odd = {1500: 9000, 3998: 9001, 3999: 9002} if among == "others" else {1500: 9000}
+    for place, number in odd.items():
+        lines[place] = f"{ODD[kind](number)}\n"
+    write(log, "".join(lines))
+    for begin, end, wanted in (8000, 9999, [*odd.values()]), (2990, 3000, [*range(2990, 3000)]):
+        found = numbers(read_all([RotatedLog(log)], Query(since=at(begin), until=at(end)), forwards=forwards))
+        assert found == (wanted if forwards else wanted[::-1])
+
+
+@WAYS
+@pytest.mark.parametrize("before", [1, 8, 30, 120])
+def test_a_record_at_the_end_of_what_is_read_is_found(log, before, forwards):
+    """Its beginning is in a part that is read, and its time perhaps not, before a long traceback."""
+    lines = [text(number, "x" * 900) for number in range(1700)]
+    head = "".join(lines).encode()[: 3 << 19].rpartition(b"\n")[0] + b"\n"
+    last = head.count(b"\n")
+    head = head[:-1] + b"x" * ((3 << 19) - before - len(head)) + b"\n"
+    traceback = "".join(f"    line {number} of a traceback\n" for number in range(12_000))
+    write(
+        log, head + (text(last) + traceback).encode() + "".join(text(5000 + n, "x" * 900) for n in range(3000)).encode()
+    )
+    query = Query(since=at(last - 5), until=at(last + 5))
+    found = numbers(read_all([RotatedLog(log)], query, forwards=forwards))
+    assert found == sorted(range(last - 5, last + 1), reverse=not forwards)
 
 
 @WAYS

@@ -25,7 +25,8 @@ DISORDER = timedelta(seconds=10)  # records of several processes may be this muc
 LARGE_CONTENT = 1 << 24  # of a compressed file's content; a larger one, unpacked once more, is taken for ordered
 FILES = 1000  # of which the times are remembered
 LOOKS = 32  # at the beginning of a record, in a cell
-LINE_BYTES = 4096  # of a record, in which its time is
+LINE_BYTES = 1 << 16  # of a line that reaches beyond a part, in which its time is looked for
+SAMPLE_BYTES = 64  # at the end of a part, by which it is known again
 EVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 _LEVEL = rb"(?:DEBUG|INFO|WARN(?:ING)?|ERROR|CRITICAL|FATAL)"
@@ -35,12 +36,14 @@ _TIME = re.compile(
     rb'(?:\{ ?(?:[^\n]*?, ?)??)?((?:"(?:@?timestamp|asctime|time|ts)": ?"|%s |\[)?)'
     rb"(%s|%s)(\d\d)(:\d\d:\d\d(?:[.,]\d{1,9})?)((?:Z| ?[+-]\d\d:?\d\d)?(?=[^\d+-]))" % (_LEVEL, _ISO, _RUNSERVER)
 )
+_FLAT = re.compile(rb"\{[^\n{\[]*?")
+_NULS = re.compile(rb"\x00*")  # of a crash, before a record
 _WITHOUT_TIME = rb"%s:(?:[\w.]+:| )" % _LEVEL  # the beginning of a record of logging.basicConfig or uvicorn
 
 Limits = tuple[datetime, datetime] | None  # no record is earlier than the first, or later than the second
 
 # By the file, for parts between two offsets, to a unit of time.
-_known: dict[tuple[tuple[int, int], bytes], dict[tuple[int, int, timedelta], Limits]] = {}
+_known: dict[tuple[tuple[int, int], bytes], dict[tuple[int, int, timedelta], tuple[bytes, Limits]]] = {}
 
 
 def last_time(file: OpenLogFile) -> datetime | None:
@@ -93,7 +96,7 @@ def parts_between(  # noqa: PLR0913  two pairs of limits
     begin = seek(file, since - DISORDER)[0] if since else 0
     end = seek(file, until + DISORDER)[1] if until else file.size
     if file.compressed and file.size > LARGE_CONTENT:
-        yield max(low, begin), min(high, end)
+        yield max(low, begin), _end_of_line(file, min(high, end), high)
         return
     numbers = range(low // CELL, -(-high // CELL))
     place, skipped = low if forwards else high, 0
@@ -108,9 +111,20 @@ def parts_between(  # noqa: PLR0913  two pairs of limits
             if not is_wanted and skipped % CELLS == 0:
                 yield edge, edge
         if is_wanted:
-            yield _without_ends(file, (min(place, edge), max(place, edge)), *wanted)
-            yield edge, edge
+            first, last = _without_ends(file, (min(place, edge), max(place, edge)), *wanted)
+            yield first, _end_of_line(file, last, high)
+            if edge not in {first, last}:
+                yield edge, edge
         place = edge
+
+
+def _end_of_line(file: OpenLogFile, offset: int, most: int) -> int:
+    """Return where the line ends that the byte before an offset is in, `most` at most, so that its record is known."""
+    for size in (1 << 10, LINE_BYTES):
+        block = file.read(max(0, offset - 1), min(most, offset + size))
+        if (newline := block.find(b"\n")) >= 0:
+            return offset + newline
+    return min(most, offset + LINE_BYTES)
 
 
 def _without_ends(file: OpenLogFile, part: Span, since: datetime, until: datetime) -> Span:
@@ -155,36 +169,45 @@ def _limits(file: OpenLogFile, begin: int, end: int, unit: timedelta) -> Limits:
     if len(_known) > FILES:
         _known.clear()
     known, place = _known.setdefault((file.identity, file.head), {}), (begin, end, unit)
-    if place not in known:
-        block = file.read_lines(begin, min(file.size, end + HEADER_BYTES))
-        limits = limits_of(block, block.find(b"\n", end - begin + 1), unit)
-        if end % PIECE:  # the end of the file, which may grow
-            return limits
-        known[place] = limits
-    return known[place]
+    sample = file.read(end - SAMPLE_BYTES, end)  # another one, if the file was emptied and written anew
+    found = known.get(place)
+    if found and found[0] == sample:
+        return found[1]
+    block = file.read_lines(begin, _end_of_line(file, end, file.size))
+    limits = limits_of(block, end - begin + 1, unit, file.start)
+    if end % PIECE == 0:  # otherwise the file's end, which may grow
+        known[place] = sample, limits
+    return limits
 
 
-def limits_of(block: bytes, size: int = -1, unit: timedelta = HOUR) -> Limits:
-    """Return between which times the records of the first `size` bytes of a block are; None if none has a time.
+def limits_of(block: bytes, size: int = -1, unit: timedelta = HOUR, start: re.Pattern[bytes] = START) -> Limits:
+    """Return between which times the records are that begin in the first `size` bytes of a block; None without times.
 
     That is exact to the `unit`, SECOND, MINUTE or HOUR. What begins as a record that was looked at before, of the same
     one, is passed over. If that are too many, hours become days, or the records may be of any time.
     """
     first, last = EVER[::-1]
-    place, looked_at, size = 0, 0, size if size >= 0 else len(block)
+    place, looked_at, size = 0, 0, min(size, len(block)) if size >= 0 else len(block)
     beginnings = [b" ", _WITHOUT_TIME]
     search = _search(beginnings)
     while found := search(block, place, size):
         place = found.end()
-        if not START.match(block, found.start()):
+        if not start.match(block, found.start()):
             continue
         looked_at += 1
         if looked_at > LOOKS:
             if unit != HOUR:
                 return EVER
             unit, looked_at, beginnings = DAY, 0, [b" ", _WITHOUT_TIME]
-        line = block[place : place + LINE_BYTES]
-        if made := _time_in(line):
+        header = place + len(_NULS.match(block, place)[0])  # type: ignore[index]
+        line = block[header : header + HEADER_BYTES]
+        if not (made := _time_in(line)) and line[:1] in {b"{", b""}:  # JSON may have the time anywhere
+            newline = block.find(b"\n", header)
+            if newline < 0:
+                return EVER
+            line = block[header:newline]
+            made = parse(line).time
+        if made:
             beginning, begin, end = _beginning(line, made, unit)
             first, last = min(first, begin), max(last, end)
             if beginning:
@@ -203,11 +226,17 @@ def _beginning(line: bytes, made: datetime, unit: timedelta) -> tuple[bytes, dat
     key, day, hour, rest, zone = parts.groups()
     if parse_time((day + hour + rest + zone).decode()) != made:
         return b"", made, made
-    before = rb"\{[^\n]*?" if key.startswith(b'"') else b""
+    before = line[: parts.start(1)]
+    if before.strip(b"{ "):  # other keys, of which none may have an object with a time of its own
+        if not _FLAT.fullmatch(before):
+            return b"", made, made
+        pattern = _FLAT.pattern
+    else:
+        pattern = re.escape(before)
     hours = rb"\d\d" if unit == DAY else re.escape(hour)
     end = re.escape(zone) or rb"(?![\d.,Z+-]| [+-]\d)"
     fixed, free = rest[: FIXED[unit]], rest[FIXED[unit] :]
-    pattern = before + re.escape(key + day) + hours + fixed + re.sub(rb"\d", rb"\\d", re.escape(free)) + end
+    pattern += re.escape(key + day) + hours + fixed + re.sub(rb"\d", rb"\\d", re.escape(free)) + end
     begin = made - timedelta(
         hours=made.hour if unit == DAY else 0,
         minutes=made.minute if unit >= HOUR else 0,
