@@ -156,7 +156,7 @@ def test_weeks_by_their_number(log, make, suffix):
         assert len(own_files(log)) <= 4
 
 
-@pytest.mark.parametrize("suffix", ["", "old", "%H", "%m-%d", "%a", "%s", "%c", "%Y/%m/%d", "%D"])
+@pytest.mark.parametrize("suffix", ["", "old", "%H", "%m-%d", "%a", "%s", "%c", "%Y/%m/%d", "%D", "%F_%d", "%F\ud800"])
 def test_a_suffix_that_no_file_is_found_by_is_refused(log, make, suffix):
     """Without this, files are never removed, or a year's first ones before the year's last, or nothing is rotated."""
     handler = make("SharedTimedRotatingFileHandler", log, **BY_TIME)
@@ -255,6 +255,28 @@ def test_a_lock_that_is_a_link_is_not_used(tmp_path, log, make, cls, capfd):
 
 
 @unix
+def test_a_lock_that_is_a_link_is_not_emptied_by_a_watched_log(tmp_path, log, make):
+    """Without this, the same link works where logrotate rotates."""
+    letter = tmp_path / "letter"
+    letter.write_text("dear")
+    log.parent.mkdir()
+    log.with_name(".django.log.lock").symlink_to(letter)
+    make("WatchedFileHandler", log).emit(record())
+    assert letter.read_text() == "dear"
+
+
+def test_a_namer_that_leaves_out_the_number(log, make, capfd):
+    """Without this, the next record waits for ever for a name that is free, and so do all processes."""
+    handler = make("SharedTimedRotatingFileHandler", log, maxBytes=150, **BY_TIME)
+    handler.namer = lambda name: name.partition(".log")[0] + "-old.log"
+    write(handler, range(9))
+    write(handler, range(9, 12), day=-1)
+    lines = "".join(path.read_text() for path in log.parent.glob("*.log")).splitlines()
+    assert len(lines) == 12
+    assert "The namer gives two files" in capfd.readouterr().err
+
+
+@unix
 @KINDS
 def test_a_log_that_is_a_link(tmp_path, log, make, cls):
     """Without this, the log moves back to the small disk, and the large one fills."""
@@ -304,9 +326,11 @@ def test_a_watched_log_leaves_another_file_alone(tmp_path, log, make, is_closed)
             assert os.fstat(number).st_ino == os.fstat(database.fileno()).st_ino
             os.close(number)
     handler.emit(record(message="n3n \N{SNOWMAN}"))
+    handler.stream.close()
+    handler.emit(record(message="n4n"))
     handler.close()
     assert (tmp_path / "database").read_text() == ""
-    assert [line.split()[1] for line in log.read_text(encoding="utf-8").splitlines()] == ["n1n", "n2n", "n3n"]
+    assert [line.split()[1] for line in log.read_text(encoding="utf-8").splitlines()] == ["n1n", "n2n", "n3n", "n4n"]
 
 
 @unix

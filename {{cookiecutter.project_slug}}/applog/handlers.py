@@ -3,6 +3,7 @@
 How that works is explained in applog.rotation.shared_handler, also which parameters of the base class are ignored.
 """
 
+import errno
 import itertools
 import logging
 import math
@@ -185,9 +186,14 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
         ]
 
     def _next_path(self, period: int, files: list[Rotated]) -> str:
-        """Return the path of the file that comes after the others of its period."""
-        numbers = itertools.count(files[-1].number + 1 if files else 0)
-        return next(path for number in numbers if not os.path.lexists(path := self._path(period, number)))
+        """Return the path of the file that comes after the others of its period. Raises OSError if there is none."""
+        for number in itertools.count(files[-1].number + 1 if files else 0):
+            path = self._path(period, number)
+            if not os.path.lexists(path):
+                return path
+            if path == self._path(period, number + 1):
+                raise FileExistsError(errno.EEXIST, "The namer gives two files of a period one name", path)
+        return ""
 
     def _put_meanwhile(self, created: float, data: bytes) -> None:
         if self._periods.current == self._periods.find(created):
@@ -214,14 +220,12 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
             self._process_lock.acquire(1)
         rotated = self._rotated()
         files = self._of_period(period, rotated)
-        following = self._next_path(period, files)
-        path, size = following, 0
-        if files and not files[-1].path.endswith(PACKED):
-            status = os.stat(files[-1].path)
-            if not super()._is_due(status, period, length):
-                path, size = files[-1].path, status.st_size
-        discard(self.baseFilename, self._surplus([file for file in rotated if file.path != path], size + length))
-        try:
-            return os_files.open_to_append(path)
-        except OSError:  # on Windows, while it is being compressed
-            return os_files.open_to_append(following)
+        last = files[-1] if files and not files[-1].path.endswith(PACKED) else None
+        if last and not super()._is_due(status := os.stat(last.path), period, length):
+            others = [file for file in rotated if file != last]
+            discard(self.baseFilename, self._surplus(others, status.st_size + length))
+            with suppress(OSError):  # on Windows, while it is being compressed
+                return os_files.open_to_append(last.path)
+        path = self._next_path(period, files)
+        discard(self.baseFilename, self._surplus(rotated, length))
+        return os_files.open_to_append(path)

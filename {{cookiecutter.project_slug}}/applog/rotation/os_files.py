@@ -126,13 +126,15 @@ class OwnFile(io.FileIO):
         """Tell whether the descriptor still is that of this file, as far as the system tells."""
         try:
             status = os.fstat(self.fileno())
+        except ValueError:  # it is closed
+            return False
         except OSError as error:
             return error.errno != errno.EBADF
         return self._status is None or os.path.samestat(status, self._status)
 
     def status_at(self, path: str) -> os.stat_result | None:
         """Return the `os.stat` of `path`, or None when it does not lead to this file."""
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # ValueError: it is closed
             status = os.stat(path)
             # Some file systems of Windows number no files: then it may be another one.
             return status if status.st_ino and os.path.samestat(status, os.fstat(self.fileno())) else None

@@ -2,6 +2,7 @@
 
 import calendar
 import math
+import os
 import re
 import sys
 import time
@@ -105,8 +106,8 @@ def check_suffix(suffix: str) -> None:
         try:
             name = time.strftime(suffix, time.gmtime(begin))
             dates = [date for date, _ in find_dates(name, suffix) if abs(date - begin) <= YEAR]
-            found = name in [time.strftime(suffix, time.gmtime(date)) for date in dates]
-        except (OSError, ValueError):
+            found = bool(os.fsencode(name)) and name in [time.strftime(suffix, time.gmtime(date)) for date in dates]
+        except (OSError, ValueError, re.error):
             found = False
         if not found or not set(forbidden).isdisjoint(name):
             message = (

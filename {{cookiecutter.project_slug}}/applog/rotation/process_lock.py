@@ -4,6 +4,7 @@ import errno
 import io
 import math
 import os
+import re
 import sys
 import tempfile
 import time
@@ -30,7 +31,7 @@ if sys.platform == "win32":
     def _share(_file: io.FileIO, _path: str, _log: str) -> None:
         pass
 
-    def _open(path: str) -> int:
+    def _open(path: str, _log: str) -> int:
         return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_BINARY | os.O_NOINHERIT, 0o666)
 
 else:
@@ -53,12 +54,17 @@ else:
             like, status = os.stat(log), os.lstat(path)
             mode = (writers := like.st_mode & 0o222) | writers << 1
             is_shared = (status.st_mode & 0o777, status.st_gid) == (mode, like.st_gid)
-            if not is_shared and status.st_nlink == 1 and os.path.samestat(status, os.fstat(file.fileno())):
+            file.seek(0)
+            is_lock = status.st_nlink == 1 and re.fullmatch(rb"[\d ]*", file.read(NOTE_BYTES + 1) or b"")
+            if not is_shared and is_lock and os.path.samestat(status, os.fstat(file.fileno())):
                 os.fchown(file.fileno(), -1, like.st_gid)
                 os.fchmod(file.fileno(), mode)
 
-    def _open(path: str) -> int:
-        return open_descriptor(path, os.O_RDWR | os.O_NOFOLLOW)
+    def _open(path: str, log: str) -> int:
+        like = None
+        with suppress(OSError):
+            like = os.stat(log)
+        return open_descriptor(path, os.O_RDWR | os.O_NOFOLLOW, like)
 
 
 def find_lock_problem(folder: str | os.PathLike[str]) -> OSError | None:
@@ -114,7 +120,7 @@ class ProcessLock:
         if self._file is None or not self._file.is_own():
             self.close()
             os.makedirs(os.path.dirname(self._path), FOLDER_MODE, exist_ok=True)
-            self._file = OwnFile(_open(self._path), "a+b")
+            self._file = OwnFile(_open(self._path, self._log), "a+b")
         self.held = True  # beforehand, so that after an interrupt right behind `_lock` the lock is released
         try:
             _lock(self._file)
@@ -161,7 +167,11 @@ class ProcessLock:
     def clear_note(self) -> None:
         """Remove the note, if there is one: the file is another one now."""
         with suppress(OSError):
-            os.truncate(self._path, 0)
+            descriptor = os.open(self._path, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
+            try:
+                os.ftruncate(descriptor, 0)
+            finally:
+                os.close(descriptor)
 
 
 _locks: weakref.WeakSet[ProcessLock] = weakref.WeakSet()

@@ -1,10 +1,9 @@
 """A handler for files that another program rotates."""
 
-import io
+import locale
 import logging
 import logging.handlers
 import sys
-from contextlib import suppress
 from typing import Any
 
 from applog.rotation import os_files
@@ -15,36 +14,44 @@ from applog.rotation.process_lock import ProcessLock
 class WatchedFileHandler(logging.handlers.WatchedFileHandler):
     """`logging.handlers.WatchedFileHandler`, for files that another program, such as logrotate, renames.
 
-    If the file cannot be opened or written, that is reported on stderr now and then, and never raised.
+    A record is one `write` of a whole line, so that several processes may write a file. What cannot be opened or
+    written is reported on stderr now and then, and never raised. `mode` is ignored: the file is opened for appending.
     """
 
     stream: Any
+    encoding: str
+    errors: str
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._complaints = Complaints(self)
+        if self.encoding in {None, "locale"}:
+            self.encoding = locale.getencoding()
+        self.errors = self.errors or "backslashreplace"
 
     def _open(self) -> Any:
         file = os_files.open_to_append(self.baseFilename)
         ProcessLock(self.baseFilename).clear_note()  # of the handler of LOG_FILES=rotate; this file is another one
-        return io.TextIOWrapper(io.BufferedWriter(file), self.encoding, self.errors)
+        return file
 
     def reopenIfNeeded(self) -> None:  # noqa: N802  the standard library's name
-        """Open the file again if another one is at the path, or a daemon has closed this one."""
-        if self.stream and not self.stream.buffer.raw.is_own():
-            stream, self.stream = self.stream, None
-            with suppress(OSError):
-                stream.close()
+        """Open the file again if another one is at the path, or a daemon has closed this one. Raises OSError."""
+        if self.stream and not self.stream.status_at(self.baseFilename):
+            self.stream.close()
+            self.stream = None
+        if not self.stream:
             self.stream = self._open()
-            self._statstream()
-        super().reopenIfNeeded()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write `record` into the file that is at the path now."""
         try:
-            super().emit(record)
-        except OSError as error:
-            self._complaints.lost(error)
+            data = (self.format(record) + self.terminator).encode(self.encoding, self.errors)
+            self.reopenIfNeeded()
+            os_files.write_whole(self.stream, data)
+        except RecursionError:  # as logging.StreamHandler
+            raise
+        except Exception:  # noqa: BLE001  a log must never stop the application
+            self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  the standard library's name
         """Report an OSError, such as of a full disk, now and then; other errors as the standard library does."""
