@@ -14,12 +14,12 @@ from typing import ClassVar
 
 from applog.reading.folder import LogFile
 from applog.reading.formats import HEADER, parse_record, parse_time
+from applog.reading.limits import EVER
 from applog.reading.log import RotatedLog
 from applog.reading.pages import Position
 from applog.reading.query import EVERY_RECORD, Query
 from applog.reading.record import Cursor, Record
 from applog.reading.scan import BlocksBackwards, find_any
-from applog.reading.times import EVER
 
 KEPT, BUCKETS = 5000, 8  # rotated files whose numbers are remembered, if they are in so few buckets
 
