@@ -222,8 +222,10 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
         files = self._of_period(period, rotated)
         last = files[-1] if files and not files[-1].path.endswith(PACKED) else None
         if last and not super()._is_due(status := os.stat(last.path), period, length):
-            others = [file for file in rotated if file != last]
-            discard(self.baseFilename, self._surplus(others, status.st_size + length))
+            share = max(1, self._limit() // 8)  # looking at all sizes for each record would keep the lock for too long
+            if status.st_size // share != (status.st_size + length) // share:
+                others = [file for file in rotated if file != last]
+                discard(self.baseFilename, self._surplus(others, status.st_size + length + share))
             with suppress(OSError):  # on Windows, while it is being compressed
                 return os_files.open_to_append(last.path)
         path = self._next_path(period, files)
