@@ -25,6 +25,7 @@ from applog.rotation.watched_handler import WatchedFileHandler
 
 __all__ = ["SharedRotatingFileHandler", "SharedTimedRotatingFileHandler", "WatchedFileHandler"]
 
+LATE_LOOKS = 8  # at the sizes of all files, while a late one grows; more would keep the lock for too long
 NUMBER = re.compile(r"\.([1-9]\d{0,5})(?!\d)", re.ASCII)
 
 
@@ -176,8 +177,7 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
 
     def _surplus(self, files: list[Rotated], coming: int = 0) -> list[str]:
         today = [] if self._periods.current is None else self._of_period(self._periods.current, files)
-        room = self._room_for_old()
-        return find_surplus(files, self.backupCount, room and max(1, room - coming), {file.period for file in today})
+        return find_surplus(files, self.backupCount, self._room_for_old(coming), {file.period for file in today})
 
     def _of_period(self, period: int, files: list[Rotated]) -> list[Rotated]:
         """Return those of the rotated files that are of a period. Their names say it; a name may leave out the hour."""
@@ -187,13 +187,14 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
 
     def _next_path(self, period: int, files: list[Rotated]) -> str:
         """Return the path of the file that comes after the others of its period. Raises OSError if there is none."""
-        for number in itertools.count(files[-1].number + 1 if files else 0):
+        number = files[-1].number + 1 if files else 0
+        path = self._path(period, number)
+        while os.path.lexists(path):
+            number, last = number + 1, path
             path = self._path(period, number)
-            if not os.path.lexists(path):
-                return path
-            if path == self._path(period, number + 1):
+            if path == last:
                 raise FileExistsError(errno.EEXIST, "The namer gives two files of a period one name", path)
-        return ""
+        return path
 
     def _put_meanwhile(self, created: float, data: bytes) -> None:
         if self._periods.current == self._periods.find(created):
@@ -222,8 +223,8 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
         files = self._of_period(period, rotated)
         last = files[-1] if files and not files[-1].path.endswith(PACKED) else None
         if last and not super()._is_due(status := os.stat(last.path), period, length):
-            share = max(1, self._limit() // 8)  # looking at all sizes for each record would keep the lock for too long
-            if status.st_size // share != (status.st_size + length) // share:
+            share = -(-self._limit() // LATE_LOOKS)
+            if share and status.st_size // share != (status.st_size + length) // share:
                 others = [file for file in rotated if file != last]
                 discard(self.baseFilename, self._surplus(others, status.st_size + length + share))
             with suppress(OSError):  # on Windows, while it is being compressed

@@ -83,8 +83,12 @@ def signed_in(request: HttpRequest | None, user: models.Model, **_: Any) -> None
 
 def sign_in_failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
     """Record a sign-in that failed, with the name that was typed."""
-    name = credentials.get(get_user_model().USERNAME_FIELD, credentials.get("username", ""))
-    record(logging.WARNING, "authn_login_fail", f"user {str(name)[:NAME_LENGTH]!r}", request)
+    record(logging.WARNING, "authn_login_fail", f"user {typed_name(credentials)[:NAME_LENGTH]!r}", request)
+
+
+def typed_name(credentials: dict[str, Any]) -> str:
+    """Return the name of a sign-in, as it was typed."""
+    return str(credentials.get(get_user_model().USERNAME_FIELD, credentials.get("username", "")))
 
 
 def locked_out(request: HttpRequest, username: str | None, **_: Any) -> None:

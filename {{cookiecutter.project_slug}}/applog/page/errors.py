@@ -43,7 +43,7 @@ class ErrorRow:
     @property
     def message(self) -> str:
         """What happened."""
-        return shown(self.group.message_of_kind)
+        return shown(self.group.said)
 
     @property
     def place(self) -> str:

@@ -28,7 +28,8 @@ class ErrorGroup:
     Attributes:
         kind: the kind.
         level, logger, message: of the last record, the message without its context, and not all of it if it is long.
-        text: of its exception, the first line.
+        said: what the kind says: that message, or of an exception, the template of its text. Where that has no words,
+            as of a KeyError, it is the text of the last one.
         log, cursor, size: where the last record is, and how many bytes it has.
         bars: how many there are in each part of the window.
         request_id: of the last record with one, or "".
@@ -42,7 +43,7 @@ class ErrorGroup:
     level: str
     logger: str
     message: str
-    text: str
+    said: str
     log: str
     cursor: Cursor
     size: int
@@ -53,16 +54,6 @@ class ErrorGroup:
     count: int = 0
     requests: Distinct = field(default_factory=Distinct)
     users: Distinct = field(default_factory=Distinct)
-
-    @property
-    def message_of_kind(self) -> str:
-        """What the kind says: the message of the last record, or of an exception, the template of its text.
-
-        Where that has no words, as of a KeyError, it is the text of the last one.
-        """
-        if not self.kind.exception:
-            return self.message
-        return self.kind.template if any(map(str.isalnum, self.kind.template)) else self.text
 
     def is_new(self, since: datetime | None) -> bool:
         """Tell whether the first record is from `since` on; of None nothing is known."""
@@ -103,15 +94,19 @@ class Errors:
     def add(self, record: Record) -> None:
         """Count a record."""
         message, user = record.message, str(record.fields.get("user.id", ""))
-        kind = fingerprint(record.logger, record.level, message, "\n".join(record.lines), self._project)
+        traceback = "\n".join(record.lines)
+        kind = fingerprint(record.logger, record.level, message, traceback, self._project)
         if not (group := self.groups.get(kind.id)):
-            context = split_context(record.logger, message)
+            said = sample = split_context(record.logger, message).message[:SAMPLE_CHARACTERS]
+            if kind.exception:
+                has_words = any(map(str.isalnum, kind.template))
+                said = kind.template if has_words else error_line(traceback).partition(": ")[2][:SAMPLE_CHARACTERS]
             group = ErrorGroup(
                 kind,
                 record.level,
                 record.logger[:SAMPLE_CHARACTERS],
-                context.message[:SAMPLE_CHARACTERS],
-                error_line("\n".join(record.lines)).partition(": ")[2][:SAMPLE_CHARACTERS],
+                sample,
+                said,
                 record.log,
                 record.cursor,
                 record.size,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from applog.reading.formats import parse_time
-from applog.reading.log_file import HEADER_BYTES, START
+from applog.reading.log_file import HEADER_BYTES
 from applog.reading.record import parse
 
 DAY, HOUR, MINUTE, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
@@ -32,14 +32,15 @@ def time_in(line: bytes) -> datetime | None:
     return parse(line[:HEADER_BYTES]).time or (parse(line).time if line[:1] == b"{" else None)
 
 
-def limits_of(block: bytes, size: int = -1, unit: timedelta = HOUR, start: re.Pattern[bytes] = START) -> Limits:
+def limits_of(block: bytes, size: int, unit: timedelta, start: re.Pattern[bytes]) -> Limits:
     """Return between which times the records are that begin in the first `size` bytes of a block; None without times.
 
-    That is exact to the `unit`, SECOND, MINUTE or HOUR. What begins as a record that was looked at before, of the same
-    one, is passed over. If that are too many, hours become days, or the records may be of any time.
+    `start` matches the newline before a record. The times are exact to the `unit`, SECOND, MINUTE or HOUR. What begins
+    as a record that was looked at before, of the same one, is passed over. If that are too many, hours become days, or
+    the records may be of any time.
     """
     first, last = EVER[::-1]
-    place, looked_at, size = 0, 0, min(size, len(block)) if size >= 0 else len(block)
+    place, looked_at = 0, 0
     beginnings = [b" ", _WITHOUT_TIME]
     search = _search(beginnings)
     while found := search(block, place, size):

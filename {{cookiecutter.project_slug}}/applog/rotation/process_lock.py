@@ -53,10 +53,11 @@ else:
         with suppress(OSError):
             like, status = os.stat(log), os.lstat(path)
             mode = (writers := like.st_mode & 0o222) | writers << 1
-            is_shared = (status.st_mode & 0o777, status.st_gid) == (mode, like.st_gid)
+            if (status.st_mode & 0o777, status.st_gid) == (mode, like.st_gid):
+                return
             file.seek(0)
             is_lock = status.st_nlink == 1 and re.fullmatch(rb"[\d ]*", file.read(NOTE_BYTES + 1) or b"")
-            if not is_shared and is_lock and os.path.samestat(status, os.fstat(file.fileno())):
+            if is_lock and os.path.samestat(status, os.fstat(file.fileno())):
                 os.fchown(file.fileno(), -1, like.st_gid)
                 os.fchmod(file.fileno(), mode)
 

@@ -136,9 +136,12 @@ class Retention(FileHandler):
     def _surplus(self, files: list[Rotated]) -> list[str]:
         return find_surplus(files, self.backupCount, self._room_for_old())
 
-    def _room_for_old(self) -> int:
-        """Return the bytes that the rotated files may take, so that the current one can grow; 0 for no limit."""
-        return max(1, self.totalBytes - self._limit()) if self.totalBytes else 0
+    def _room_for_old(self, coming: int = 0) -> int:
+        """Return the bytes that the rotated files may take, so that the current one can grow; 0 for no limit.
+
+        `coming` are the bytes that one of them grows by.
+        """
+        return max(1, self.totalBytes - self._limit() - coming) if self.totalBytes else 0
 
 
 def _size(path: str) -> int:
