@@ -1,6 +1,7 @@
 """The template and its project under a Python for Windows: the system's own, or the one in WINDOWS_PYTHON."""
 
-from conftest import ROOT, WINDOWS_PYTHON, run, windows
+import pytest
+from conftest import CHOICES, ROOT, WINDOWS_PYTHON, run, windows
 
 pytestmark = windows
 
@@ -24,9 +25,10 @@ def test_generation_works_with_a_legacy_code_page_and_a_strange_path(tmp_path):
     assert b"\r" not in text
 
 
-def test_a_generated_project_passes_its_own_tests(bake, windows_python):
+@pytest.mark.parametrize("accounts", CHOICES["accounts"])
+def test_a_generated_project_passes_its_own_tests(bake, windows_python, accounts):
     """The promise of this template is a project that works on Windows."""
-    project = bake()
+    project = bake(accounts=accounts)
     run(windows_python, "manage.py", "check", cwd=project)
     run(windows_python, "manage.py", "migrate", "--verbosity", "0", cwd=project)
     run(windows_python, "-m", "pytest", "-p", "no:cacheprovider", cwd=project)
