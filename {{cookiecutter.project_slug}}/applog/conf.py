@@ -114,7 +114,8 @@ class ProjectLog(RotatedLog):
 
     def last_change(self, file: LogFile) -> datetime:
         """Return the time of a file's last record or of its modification, whichever is later."""
-        return max(filter(None, (self.last_time(file), file.modified)))
+        _, last = self.find_times(file)
+        return max(filter(None, (last, file.modified)))
 
     def remove(self, old: list[LogFile]) -> list[OSError]:
         """Remove rotated files, even if they have been renamed. Returns the errors of those that cannot be removed.

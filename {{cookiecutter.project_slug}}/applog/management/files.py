@@ -22,7 +22,7 @@ def list_files(command: BaseCommand, logs: list[ProjectLog]) -> None:
         found = log.files()
         width = max((len(file.name) for file in found), default=0)
         for file in found:
-            first, last = log.first_time(file), log.last_time(file)
+            first, last = log.find_times(file)
             times = f"{show_time(first)} - {show_time(last)}" if first and last else "no record with a time"
             line = f"  {file.name:<{width}}  {show_size(file.size):>9}  "
             parts = [times]

@@ -161,8 +161,7 @@ def find_window(logs: Sequence[RotatedLog], query: Query) -> tuple[datetime | No
     times: set[datetime | None] = set()
     for log in logs:
         if files := [file for file in log.files() if file.size]:
-            # The last of a compressed file would have to be unpacked.
-            times |= {log.first_time(files[0]), log.last_time(files[-1])}
+            times |= {log.find_times(files[0])[0], log.find_times(files[-1])[1]}
     known = sorted(time for time in times if time)
     if not known:
         return None, None

@@ -154,7 +154,7 @@ class Errors:
 def first_time(logs: Sequence[RotatedLog]) -> datetime | None:
     """Return the time of the first record of the logs that has one, or None."""
     files = [(log, file) for log in logs for file in [file for file in log.files() if file.size][:1]]
-    return min(filter(None, (log.first_time(file) for log, file in files)), default=None)
+    return min(filter(None, (log.find_times(file)[0] for log, file in files)), default=None)
 
 
 def reached(logs: Sequence[RotatedLog], position: Position | None) -> datetime | None:

@@ -21,10 +21,12 @@ from applog.reading.times import last_time, parts_between
 
 SET_BACK = timedelta(days=1)  # a clock by no more, for a file to be looked into
 LARGE_BYTES = 1 << 20  # of a compressed file, above which it is large
-LIMITS = 10_000  # files whose first and last time are remembered
+KNOWN = 10_000  # files whose first and last time are remembered
 BEYOND = 1 << 62  # an offset behind the end of any file
 
-_limits: dict[tuple[tuple[int, int], int, datetime], tuple[datetime | None, datetime | None]] = {}
+Times = tuple[datetime | None, datetime | None]  # of the first and the last record
+
+_times: dict[tuple[tuple[int, int], int, datetime], Times] = {}
 
 
 class RotatedLog:
@@ -121,12 +123,7 @@ class RotatedLog:
             return True
         if not (query.since or query.until):
             return False
-        key = file.identity, file.size, file.modified
-        if key not in _limits:
-            if len(_limits) > LIMITS:
-                _limits.clear()
-            _limits[key] = self.first_time(file), self.last_time(file)
-        first, last = _limits[key]
+        first, last = self.find_times(file)
         if not (first and last):
             return False
         is_before = query.since and max(first, last) < query.since - SET_BACK
@@ -185,19 +182,25 @@ class RotatedLog:
                     return i
         return None
 
-    def first_time(self, file: LogFile) -> datetime | None:
-        """Return the time of the first record of `file` that has one; None if it is not near the beginning."""
-        with suppress(OSError):
-            return first_time_in(self.read_head(file, WINDOW)) or first_time_in(self.read_head(file, BLOCK))
-        return None
+    def find_times(self, file: LogFile) -> Times:
+        """Return the times of the first and the last record of `file`, None where none with a time is near its end.
 
-    def last_time(self, file: LogFile) -> datetime | None:
-        """Return the time of the last record of `file` that has one; None if it is not near the end.
-
-        Of a compressed file, which would have to be unpacked, it is when its content was written last.
+        A compressed file would have to be unpacked for the last one; instead it is when the content was written last.
         """
+        key = file.identity, file.size, file.modified
+        if key not in _times:
+            if len(_times) > KNOWN:
+                _times.clear()
+            try:
+                _times[key] = self._read_times(file)
+            except OSError:
+                return None, file.modified if file.compressed else None
+        return _times[key]
+
+    def _read_times(self, file: LogFile) -> Times:
         if file.compressed:
-            return file.modified
-        with suppress(OSError), closing(self.open(file)) as opened:
-            return last_time(opened)
-        return None
+            heads = (self.read_head(file, size) for size in (WINDOW, BLOCK))
+            return next(filter(None, map(first_time_in, heads)), None), file.modified
+        with closing(self.open(file)) as opened:
+            heads = (opened.read(0, size) for size in (WINDOW, BLOCK))
+            return next(filter(None, map(first_time_in, heads)), None), last_time(opened)

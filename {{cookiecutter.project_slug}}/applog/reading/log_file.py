@@ -78,7 +78,7 @@ class OpenLogFile:
             if identity:
                 check_identity(status, identity)
             self.identity, self.size, self._modified = (status.st_dev, status.st_ino), status.st_size, status.st_mtime
-            self.compressed = Path(path).suffix == ".gz"
+            self.compressed = os.fspath(path).endswith(".gz")
             if self.compressed:
                 self._file = PackedFile(self._file)
         except BaseException:

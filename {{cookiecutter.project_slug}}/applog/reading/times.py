@@ -12,7 +12,7 @@ from itertools import groupby
 
 from applog.reading.limits import EVER, HOUR, MINUTE, SECOND, Limits, limits_of, time_in
 from applog.reading.log_file import BLOCK, FIRST_BLOCK, WINDOW, OpenLogFile
-from applog.reading.scan import Span, scan_backwards, scan_forwards
+from applog.reading.scan import Span, scan_forwards
 
 CELL = 1 << 20  # bytes of a file
 CELLS = 8  # looked at in a step, in about 10 ms
@@ -29,9 +29,15 @@ _known: dict[tuple[tuple[int, int], bytes], dict[tuple[int, int, timedelta], tup
 
 def last_time(file: OpenLogFile) -> datetime | None:
     """Return the time of the last record near the file's end that has one."""
-    for start, end in scan_backwards(file, max(0, file.size - BLOCK), file.size, (file.start,)):
-        if start != end and (made := _time(file, start, end)):
-            return made
+    for size in (WINDOW, BLOCK):
+        block = file.read_lines(max(0, file.size - size), file.size)
+        end = len(block)
+        for start in reversed(list(file.start.finditer(block))):
+            if made := time_in(block[start.end() : end][:LINE_BYTES]):
+                return made
+            end = start.start()
+        if size >= file.size:
+            break
     return None
 
 
