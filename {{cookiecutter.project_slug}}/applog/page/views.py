@@ -47,6 +47,10 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     context |= {"form": form, "title": _("Logs"), "tab": "records", "groups": groups(form)}
     # What Django's template for lists of rows needs; the last one avoids an inline style, which CSP forbids.
     context |= {"cl": SimpleNamespace(opts=context["opts"], has_filters=False), "actions_on_top": True}
+    context |= {
+        "files": [describe_log(log) for log in form.logs.values()],
+        "is_written": any("filename" in options for options in used_handlers().values()),
+    }
     if form.is_valid():
         context["chips"] = list(chips(form))
 
@@ -66,8 +70,6 @@ def describe(
     rows, html, hits = make_rows(form, found, index)
     words = ngettext("%(hits)s hit on this page", "%(hits)s hits on this page", hits) % {"hits": hits}
     return {
-        "files": [describe_log(log) for log in form.logs.values()],
-        "is_written": any("filename" in options for options in used_handlers().values()),
         "rows": rows,
         "rows_html": html,
         "hits": words if hits else "",

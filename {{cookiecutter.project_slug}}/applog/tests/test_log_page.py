@@ -527,6 +527,8 @@ def test_a_bad_parameter_is_refused_with_a_sentence(reader: Client, write: Write
     [sentence] = re.findall('<p class="errornote" role="alert">(.*?)</p>', response.text)
     assert sentence.endswith(".")
     assert not messages(response.text)
+    assert "Nothing was searched." in response.text
+    assert "<b>django.log</b>" in response.text  # its files are there to be looked at
     assert reader.get(reverse("admin:applog_log_download"), query).status_code == 400
 
 
