@@ -134,6 +134,19 @@ def test_late_records_have_the_same_limits(log, make):
     assert "n119n" in text_of(log)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="making a link needs a right on Windows")
+def test_a_late_record_follows_no_link(log, make, tmp_path):
+    """Without this, whoever may make a file in the folder chooses where the server writes."""
+    other = tmp_path / "other"
+    other.write_text("other\n")
+    handler = make("SharedTimedRotatingFileHandler", log, **BY_TIME)
+    write(handler, [0], day=1)
+    log.with_name("django.log.2024-10-04").symlink_to(other)
+    write(handler, [1])
+    assert other.read_text() == "other\n"
+    assert "n001n" in log.with_name("django.log.2024-10-04.1").read_text()
+
+
 @pytest.mark.parametrize(
     "suffix", ["%Y-%m-%d.log", "%Y%m%d", "%d-%b-%Y", "%Y-%j", "%A %F", "%G-W%V-%u", "%H %B %d, %y", "%e. %m. %Y"]
 )

@@ -216,12 +216,14 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
         super()._put(created, data)
 
     def _open_late(self, period: int, length: int) -> os_files.OwnFile:
-        """Open the last file of an earlier period, or one after it, if it is full, compressed or just being."""
+        """Open the last file of an earlier period, or one after it, if it is full, a link, compressed or just being."""
         if not self._process_lock.held:  # so that no other process takes the name
             self._process_lock.acquire(1)
         rotated = self._rotated()
         files = self._of_period(period, rotated)
-        last = files[-1] if files and not files[-1].path.endswith(PACKED) else None
+        last = files[-1] if files else None
+        if last and (last.path.endswith(PACKED) or os.path.islink(last.path)):  # a link may lead anywhere
+            last = None
         if last and not super()._is_due(status := os.stat(last.path), period, length):
             share = -(-self._limit() // LATE_LOOKS)
             if share and status.st_size // share != (status.st_size + length) // share:
