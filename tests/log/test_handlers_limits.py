@@ -134,19 +134,6 @@ def test_late_records_have_the_same_limits(log, make):
     assert "n119n" in text_of(log)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="making a link needs a right on Windows")
-def test_a_late_record_follows_no_link(log, make, tmp_path):
-    """Without this, whoever may make a file in the folder chooses where the server writes."""
-    other = tmp_path / "other"
-    other.write_text("other\n")
-    handler = make("SharedTimedRotatingFileHandler", log, **BY_TIME)
-    write(handler, [0], day=1)
-    log.with_name("django.log.2024-10-04").symlink_to(other)
-    write(handler, [1])
-    assert other.read_text() == "other\n"
-    assert "n001n" in log.with_name("django.log.2024-10-04.1").read_text()
-
-
 @pytest.mark.parametrize(
     "suffix", ["%Y-%m-%d.log", "%Y%m%d", "%d-%b-%Y", "%Y-%j", "%A %F", "%G-W%V-%u", "%H %B %d, %y", "%e. %m. %Y"]
 )
@@ -287,6 +274,41 @@ def test_a_namer_that_leaves_out_the_number(log, make, capfd):
     lines = "".join(path.read_text() for path in log.parent.glob("*.log")).splitlines()
     assert len(lines) == 12
     assert "The namer gives two files" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["django-old.log", "django.log.001"])
+def test_a_namer_that_gives_each_number_one_name(log, make, capfd, name):
+    """Without this, each rotation takes the place of the one before, though more are to be kept."""
+    handler = make("SharedRotatingFileHandler", log, maxBytes=250, backupCount=5)
+    handler.namer = lambda _name: str(log.with_name(name))
+    write(handler, range(9))
+    files = list(log.parent.glob("django*log*"))
+    assert len(files) == 2
+    assert sum(path.read_text().count("n0") for path in files) == 9
+    assert "The namer gives two files one name" in capfd.readouterr().err
+
+
+def test_a_namer_for_the_one_file_that_is_kept(log, make, capfd):
+    """Without this, who keeps one old file may not call it as he likes."""
+    handler = make("SharedRotatingFileHandler", log, maxBytes=250, backupCount=1)
+    handler.namer = lambda _name: str(log.with_name("django.old"))
+    write(handler, range(9))
+    assert "n007n" in log.with_name("django.old").read_text()
+    assert log.read_text().count("\n") == 1
+    assert capfd.readouterr().err == ""
+
+
+@unix
+def test_a_late_record_follows_no_link(log, make, tmp_path):
+    """Without this, whoever may make a file in the folder chooses where the server writes."""
+    other = tmp_path / "other"
+    other.write_text("other\n")
+    handler = make("SharedTimedRotatingFileHandler", log, **BY_TIME)
+    write(handler, [0], day=1)
+    log.with_name("django.log.2024-10-04").symlink_to(other)
+    write(handler, [1])
+    assert other.read_text() == "other\n"
+    assert "n001n" in log.with_name("django.log.2024-10-04.1").read_text()
 
 
 @unix

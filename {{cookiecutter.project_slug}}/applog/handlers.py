@@ -26,6 +26,7 @@ from applog.rotation.watched_handler import WatchedFileHandler
 __all__ = ["SharedRotatingFileHandler", "SharedTimedRotatingFileHandler", "WatchedFileHandler"]
 
 LATE_LOOKS = 8  # at the sizes of all files, while a late one grows; more would keep the lock for too long
+ONE_NAME = "The namer gives two files one name"
 NUMBER = re.compile(r"\.([1-9]\d{0,5})(?!\d)", re.ASCII)
 
 
@@ -75,6 +76,8 @@ class SharedRotatingFileHandler(SharedFileHandler, RotatingFileHandler):
                 renamed.append(Rotated(file.period - 1, 0, path))
             else:
                 renamed.append(file)
+        if self.backupCount > 1 and os.path.lexists(paths[-1]):
+            raise FileExistsError(errno.EEXIST, ONE_NAME, paths[-1])
         self.rotate(self.baseFilename, paths[-1])
         return [*renamed, Rotated(-1, 0, paths[-1])]
 
@@ -193,7 +196,7 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
             number, last = number + 1, path
             path = self._path(period, number)
             if path == last:
-                raise FileExistsError(errno.EEXIST, "The namer gives two files of a period one name", path)
+                raise FileExistsError(errno.EEXIST, ONE_NAME, path)
         return path
 
     def _put_meanwhile(self, created: float, data: bytes) -> None:
