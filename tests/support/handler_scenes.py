@@ -7,6 +7,7 @@ import atexit
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,6 +98,49 @@ def use_up_descriptors(log, kind):
     handler._close_window()  # noqa: SLF001  as if half a second had passed
     write(20, 40)
     give_back()
+
+
+def write_some(log, kind):
+    """Write three records."""
+    start(log, kind)
+    write(0, 3)
+
+
+def rotate_in_a_subclass(log, kind, first):
+    """Write 600 records by a handler whose class rotates in its own way, which takes a moment."""
+    handler = start(log, kind, maxBytes=2000, backupCount=5000)
+
+    def rotate(_handler, source, dest):
+        shutil.copy(source, dest)
+        time.sleep(0.001)
+        Path(source).unlink()
+
+    handler.__class__ = type("Own", (type(handler),), {"rotate": rotate})
+    write(int(first), int(first) + 600)
+
+
+def write_from_a_finalizer(log, *options):
+    """Write the last record while the interpreter ends."""
+    start(log, "Size", maxBytes=60, compress=bool(options))
+    write(0, 1)
+
+    class Last:
+        def __del__(self):
+            write(1, 2)
+
+    sys.modules["kept"] = Last()
+
+
+def fork_again_and_again(log, seconds, times):
+    """Rotate, and fork each so many seconds, as a server does that starts programs."""
+    start(log, "Size", maxBytes=60, backupCount=50, compress=True)
+    for number in range(int(times)):
+        write(number, number + 1)
+        if not os.fork():
+            os._exit(0)
+        os.wait()
+        write(number, number + 1)
+        time.sleep(float(seconds))
 
 
 def write_without_rights(log, kind, count, *limit):

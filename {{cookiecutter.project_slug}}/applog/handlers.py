@@ -10,7 +10,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from logging.handlers import RotatingFileHandler, TimedRotatingFileHandler
@@ -40,19 +40,26 @@ class SharedRotatingFileHandler(SharedFileHandler, RotatingFileHandler):
     """`RotatingFileHandler` for several processes, with the same parameters, and `totalBytes` and `compress`.
 
     A file exceeds `maxBytes` (bytes) only by what several processes write at the same moment. If `maxBytes` or
-    `backupCount` is 0, the file is never rotated.
+    `backupCount` is 0, the file is never rotated. Files with the numbers that follow `backupCount` are taken for older
+    ones, and removed, up to the first number that is missing.
     """
+
+    def _begin(self, created: float) -> None:
+        super()._begin(created)
+        self._process_lock.write_note(b"")  # of the timed handler, if it was one; this file is another one
 
     def _limit(self) -> int:
         return super()._limit() if self.backupCount > 0 else 0
 
     def _path(self, period: int, _number: int = 0) -> str:
-        return self.rotation_filename(f"{self.baseFilename}.{-period}")  # so that the oldest has the smallest period
+        return self._named(f"{self.baseFilename}.{-period}")  # so that the oldest has the smallest period
 
     def _find(self, name: str) -> Iterable[tuple[int, int]]:
         return find_numbers(name)
 
     def _rotated(self) -> list[Rotated]:
+        if callable(self.namer):
+            return sorted(self._probe())
         found = super()._rotated()
         numbers = {-file.period for file in found}
         # Beyond backupCount, as it may have been greater, up to a gap: what is behind it is somebody else's.
@@ -63,21 +70,33 @@ class SharedRotatingFileHandler(SharedFileHandler, RotatingFileHandler):
         """Tell whether the file is full, or would be with `record`."""
         return self._limit() > 0 and super().shouldRollover(record)
 
+    def _probe(self) -> Iterator[Rotated]:
+        """Yield the rotated files that the namer has named, as the standard library finds them."""
+        last = ""
+        for number in itertools.count(1):
+            path = self._path(-number)
+            found = [Rotated(-number, 0, name) for name in (path, path + PACKED) if os.path.isfile(name)]
+            if path == last or (number > self.backupCount and not found):
+                break
+            yield from found
+            last = path
+
     def _rename(self, files: list[Rotated]) -> list[Rotated]:
         # Renumber up to the first gap. A process that is killed meanwhile leaves a gap for the next rotation.
         numbers = {-file.period for file in files}
         gap = next(number for number in itertools.count(1) if number not in numbers)
         paths = {-number: self._path(-number) for number in range(1, gap + 1)}
+        if self.backupCount > 1 and len(set(paths.values())) < len(paths):
+            raise FileExistsError(errno.EEXIST, ONE_NAME, paths[-1])
         renamed = []
         for file in files:
-            if file.period - 1 in paths:
-                path = paths[file.period - 1] + (PACKED if file.path != paths[file.period] else "")
+            if file.period - 1 not in paths:
+                renamed.append(file)
+                continue
+            path = paths[file.period - 1] + (PACKED if file.path != paths[file.period] else "")
+            if path != file.path:  # otherwise it is the one that is kept, and replaced
                 os_files.rename(file.path, path)
                 renamed.append(Rotated(file.period - 1, 0, path))
-            else:
-                renamed.append(file)
-        if self.backupCount > 1 and os.path.lexists(paths[-1]):
-            raise FileExistsError(errno.EEXIST, ONE_NAME, paths[-1])
         self.rotate(self.baseFilename, paths[-1])
         return [*renamed, Rotated(-1, 0, paths[-1])]
 
@@ -100,8 +119,6 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
     The period of the current file is noted in the lock's file. Where the note is missing, or of another file, the
     modification time decides, which can be wrong: a record made before midnight may be written after it.
     """
-
-    _waiting: Sequence[tuple[float, bytes]] = ()  # what was logged at a moment when the handler could not rotate
 
     def __init__(
         self,
@@ -126,7 +143,7 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
 
     def _path(self, period: int, number: int = 0) -> str:
         name = time.strftime(self.suffix, time.gmtime(period))
-        return self.rotation_filename(f"{self.baseFilename}.{name}{f'.{number}' if number else ''}")
+        return self._named(f"{self.baseFilename}.{name}{f'.{number}' if number else ''}")
 
     def _find(self, name: str) -> Iterable[tuple[int, int]]:
         return find_dates(name, self.suffix)
@@ -135,9 +152,9 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
         return (math.inf, -math.inf) if self._is_late(created) else self._periods.find_limits(created)
 
     def _is_due(self, status: os.stat_result, created: float, length: int) -> bool:
-        if self._periods.current is None and status.st_size and self._process_lock.held:
-            self._look_up_period(status)
         period, current = self._periods.find(created), self._periods.current
+        if self._process_lock.held and status.st_size and (current is None or current < period):
+            current = self._look_up_period(status)
         if current is None:
             return True
         if period < current:  # a late record, which goes into another file, however full this one is
@@ -147,17 +164,18 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
 
     def _is_late(self, created: float) -> bool:
         """Tell whether the file of the record's period is rotated already: the clock was set back, or a thread slow."""
-        if self._periods.current is None or callable(self.rotator):  # a compressed file cannot be appended to
+        if self._periods.current is None or self._has_rotator():  # what it has made cannot be appended to
             return False
         return self._periods.find(created) < self._periods.current
 
     def _look_up_period(self, status: os.stat_result) -> int:
+        """Return the file's period, which is another one if it was emptied, and begun anew by another process."""
         period, *inode = self._process_lock.read_note().split() or [b""]
         if period.isdigit() and inode == [b"%d" % status.st_ino]:
-            begin = self._periods.begin(int(period))  # when `when` was another, so is the start
-        else:
-            begin = self._periods.find(status.st_mtime)
-        return self._set_period(begin, status)
+            # When `when` was another, so is the start.
+            return self._set_period(self._periods.begin(int(period)), status)
+        known = self._periods.current
+        return self._set_period(self._periods.find(status.st_mtime) if known is None else known, status)
 
     def _set_period(self, period: int, status: os.stat_result) -> int:
         self._periods.current = period
@@ -171,12 +189,11 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
     def _begin(self, created: float) -> None:
         self._set_period(self._periods.find(created), os.fstat(self.stream.fileno()))
 
-    def _rename(self, files: list[Rotated]) -> list[Rotated]:
+    def _rename(self, files: list[Rotated]) -> None:
         period = self._periods.current
         if period is None:
             period = self._look_up_period(os.stat(self.baseFilename))
         self.rotate(self.baseFilename, self._next_path(period, self._of_period(period, files)))
-        return self._rotated()
 
     def _surplus(self, files: list[Rotated], coming: int = 0) -> list[str]:
         today = [] if self._periods.current is None else self._of_period(self._periods.current, files)
@@ -199,23 +216,17 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
                 raise FileExistsError(errno.EEXIST, ONE_NAME, path)
         return path
 
-    def _put_meanwhile(self, created: float, data: bytes) -> None:
-        if self._periods.current == self._periods.find(created):
-            super()._put_meanwhile(created, data)
-        else:  # a new period has begun while the handler waits for the lock
-            self._waiting = (*self._waiting, (created, data))
-
-    def _end_look(self) -> None:
-        super()._end_look()
-        while self._waiting:
-            (created, data), *self._waiting = self._waiting
-            self._look_and_write(created, data)
+    def _must_wait(self, created: float) -> bool:
+        # A new period may have begun while the handler waits for the lock.
+        return super()._must_wait(created) or self._periods.current != self._periods.find(created)
 
     def _put(self, created: float, data: bytes) -> None:
-        if self._is_late(created):
-            with suppress(OSError), self._open_late(self._periods.find(created), len(data)) as file:
-                os_files.write_whole(file, data)
-                return
+        # ValueError and OverflowError: a time that no clock has. Its record goes into the current file.
+        with suppress(OSError, OverflowError, ValueError):
+            if self._is_late(created):
+                with self._open_late(self._periods.find(created), len(data)) as file:
+                    os_files.write_whole(file, data)
+                    return
         super()._put(created, data)
 
     def _open_late(self, period: int, length: int) -> os_files.OwnFile:
@@ -236,4 +247,4 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
                 return os_files.open_to_append(last.path)
         path = self._next_path(period, files)
         discard(self.baseFilename, self._surplus(rotated, length))
-        return os_files.open_to_append(path)
+        return os_files.open_to_append(path, self._status())

@@ -23,6 +23,7 @@ from applog.rotation.process_lock import ProcessLock
 PACKED = ".gz"  # what a compressed file's name ends with
 PIECE = 1 << 18  # bytes; compressing them takes some milliseconds, during which other threads run
 FIRST_PAUSE, LAST_PAUSE = 1.0, 64.0  # seconds, doubled each time while a file is in use
+AGAIN_PAUSE = 0.05  # after a fork, as there may be another one before long
 LOCK_SECONDS = 2.0
 GZIP = zlib.MAX_WBITS + 16  # how zlib is asked for the gzip format
 TRAILER = 8  # bytes: checksum and size of what is packed, RFC 1952, section 2.3.1
@@ -43,7 +44,9 @@ class Compressor:
 
     def wake(self) -> None:
         """Look for files to compress soon, in a thread that does not delay the end of the process."""
-        self._pause = FIRST_PAUSE
+        if sys.is_finalizing():  # Python 3.11 would wait for ever for the thread
+            return
+        self._pause = AGAIN_PAUSE if self._stop.is_set() else FIRST_PAUSE
         # Another thread, or what a signal handler has interrupted, may be doing it.
         if not self._waking.acquire(blocking=False):
             return

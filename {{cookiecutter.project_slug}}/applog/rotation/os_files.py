@@ -154,7 +154,7 @@ def resolve(path: str | os.PathLike[str]) -> str:
     """Return the absolute path of a file; of a link to an ordinary or future file, where it leads to."""
     path = os.path.abspath(os.fspath(path))
     real = os.path.realpath(path) if os.path.islink(path) else path
-    return real if os.path.isfile(real) or not os.path.lexists(real) else path
+    return real if os.path.isfile(real) or not os.path.exists(path) else path
 
 
 def open_to_append(path: str, like: os.stat_result | None = None) -> OwnFile:

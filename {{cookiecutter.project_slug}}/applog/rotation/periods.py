@@ -14,7 +14,8 @@ from typing import Self
 
 MONDAY_1970 = -3 * 86400  # 1970 began on a Thursday
 YEAR = 366 * 86400
-EXAMPLES = 1_767_225_600, 1_793_000_000  # 2026-01-01 and 2026-10-26: numbers of one digit and of two, week 0
+# The first day of 2026, which is in week 0, and one with two digits of each month, whose names may have any letters.
+EXAMPLES = 1_767_225_600, *(1_768_000_000 + month * 30 * 86400 for month in range(12))
 
 
 class Periods:
@@ -73,7 +74,7 @@ class Periods:
 
 # What stands for a directive of strftime in a file's name: two digits, if nothing else is said.
 DIRECTIVES = {"%Y": r"\d{4}", "%G": r"\d{4}", "%j": r"\d{3}", "%f": r"\d{6}", "%u": r"\d", "%w": r"\d", "%%": "%"}
-DIRECTIVES |= {"%e": r"[ \d]\d"} | dict.fromkeys(("%a", "%A", "%b", "%B", "%p", "%Z"), r"[^\W\d_]+")
+DIRECTIVES |= {"%e": r"[ \d]\d"} | dict.fromkeys(("%a", "%A", "%b", "%B", "%p", "%Z"), r"(?u:[^\W\d_]+)")
 COMPOSED = {"%F": "%Y-%m-%d", "%T": "%H:%M:%S", "%R": "%H:%M", "%D": "%m/%d/%y", "%h": "%b"}  # not for strptime
 
 
@@ -117,7 +118,7 @@ def check_suffix(suffix: str) -> None:
             raise ValueError(message)
 
 
-@lru_cache(4096)
+@lru_cache(1 << 15)
 def find_dates(name: str, suffix: str) -> tuple[tuple[int, int], ...]:
     """Return each start of a period that is written in a file's name in the format `suffix` (for `time.strftime`).
 

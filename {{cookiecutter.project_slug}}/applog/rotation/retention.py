@@ -1,15 +1,20 @@
 """Which rotated files of a log there are, and which of them have to go."""
 
+import logging
+import math
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from logging import FileHandler
+from logging.handlers import BaseRotatingHandler
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from applog.rotation.compression import PACKED, Compressor
-from applog.rotation.os_files import REMOVED, WINDOWS, free_name, remove, resolve
+from applog.rotation.os_files import REMOVED, WINDOWS, free_name, remove, rename, resolve
+from applog.rotation.process_lock import ProcessLock
 
+LOOK_SECONDS = 0.5  # the longest time until a moved file is noticed
 LOOKS_PER_FILE = 256  # with it, four processes exceed maxBytes by less than 2 %
 UNLIMITED_BYTES = 1 << 29  # of room, until the next look
 
@@ -45,9 +50,9 @@ def find_surplus(files: list[Rotated], periods: int, size: int, uncounted: Itera
     """Return the paths of the files to remove, oldest first.
 
     Those are the files of all but the newest `periods` periods and of those `uncounted`, and the oldest of the others
-    until the rest takes at most `size` bytes. 0 means no limit.
+    until the rest takes at most `size` bytes. 0, or less, means no limit.
     """
-    kept = {*sorted({file.period for file in files}.difference(uncounted))[-periods:], *uncounted}
+    kept = {*sorted({file.period for file in files}.difference(uncounted))[-max(0, periods) :], *uncounted}
     surplus = [file.path for file in files if file.period not in kept]
     if size:
         rest = [file.path for file in files if file.period in kept]
@@ -61,7 +66,7 @@ def find_surplus(files: list[Rotated], periods: int, size: int, uncounted: Itera
     return surplus
 
 
-class Retention(FileHandler):
+class Retention(BaseRotatingHandler):
     """The part of a rotating handler that knows when its file is due, and which rotated files are kept.
 
     All files of the log together take at most `totalBytes` (bytes): the oldest rotated ones are removed, and the
@@ -72,6 +77,10 @@ class Retention(FileHandler):
     maxBytes: int  # noqa: N815  the names of the standard library
     backupCount: int  # noqa: N815
     stream: Any  # an OwnFile, or None while nothing is open
+    lock: Any
+    _process_lock: ProcessLock
+    _since: float
+    _until: float
     _room: int  # bytes that may be written until the next look
     _compressor: Compressor | None = None
 
@@ -91,16 +100,29 @@ class Retention(FileHandler):
 
     def _limit(self) -> int:
         """Return the size in bytes at which the file is rotated, or 0."""
-        half = max(1, self.totalBytes // 2) if self.totalBytes else 0
-        return min(filter(None, (self.maxBytes, half)), default=0)
+        half = max(1, self.totalBytes // 2) if self.totalBytes > 0 else 0
+        return min((limit for limit in (self.maxBytes, half) if limit > 0), default=0)
 
     def _is_due(self, status: os.stat_result, _created: float, length: int) -> bool:
         """Tell whether the file must be rotated before a record of `length` bytes."""
         return 0 < self._limit() <= status.st_size + length and status.st_size > 0
 
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802  the standard library's name
+        """Tell whether the file is full or from an earlier period than `record`."""
+        with self.lock, suppress(OSError):
+            if self._process_lock.busy or not os.path.isfile(self.baseFilename):
+                return False
+            try:
+                with suppress(OSError):
+                    self._process_lock.take()
+                return self._is_due(os.stat(self.baseFilename), record.created, len(self.format(record)) + 1)
+            finally:
+                self._process_lock.release()
+        return False
+
     def _has_room(self, length: int) -> bool:
         """Tell whether the file has room for so many bytes, without os.stat, and note how much."""
-        if not (limit := self._limit()):
+        if not (limit := self._limit()) or not self.stream.seekable():  # such as a pipe
             self._room = UNLIMITED_BYTES
             return True
         share = limit // LOOKS_PER_FILE
@@ -108,10 +130,31 @@ class Retention(FileHandler):
         self._room = max(share, free // 64)  # 64 processes may all write as much
         return bool(free > share)
 
-    def _rename(self, files: list[Rotated]) -> list[Rotated]:
+    def _find_limits(self, _created: float) -> tuple[float, float]:
+        """Return the times between which a file holds records, if it holds one made at `created`."""
+        return -math.inf, math.inf
+
+    def _open_window(self, created: float, begin: float = -math.inf, end: float = math.inf) -> None:
+        self._since, self._until = max(created - LOOK_SECONDS, begin), min(created + LOOK_SECONDS, end)
+
+    def _close_window(self) -> None:
+        self._since, self._until, self._room = math.inf, -math.inf, UNLIMITED_BYTES
+
+    def rotate(self, source: str, dest: str) -> None:
+        """Rename `source` to `dest`, or call the `rotator`. Raises OSError, or what the rotator raises."""
+        if callable(self.rotator):
+            super().rotate(source, dest)
+        else:
+            rename(source, dest)
+
+    def _has_rotator(self) -> bool:
+        """Tell whether others' code moves the file, which nobody may write meanwhile."""
+        return callable(self.rotator) or type(self).rotate is not Retention.rotate
+
+    def _rename(self, files: list[Rotated]) -> list[Rotated] | None:
         """Rename the file, which is not empty and can be renamed. The caller holds the lock.
 
-        `files` are the rotated files before that. Returns those after it.
+        `files` are the rotated files before that. Returns those after it, or None where they have to be listed anew.
         """
         raise NotImplementedError
 
@@ -122,6 +165,10 @@ class Retention(FileHandler):
     def _find(self, name: str) -> Iterable[tuple[int, int]]:
         """Return the periods and numbers that a file's name may stand for."""
         raise NotImplementedError
+
+    def _named(self, name: str) -> str:
+        """Return what the namer makes of the path of a rotated file."""
+        return os.path.normpath(self.rotation_filename(name)) if callable(self.namer) else name
 
     def _begin(self, created: float) -> None:
         """Note that the file, which is empty, begins with a record made at `created`. The caller holds the lock."""
@@ -141,7 +188,7 @@ class Retention(FileHandler):
 
         `coming` are the bytes that one of them grows by.
         """
-        return max(1, self.totalBytes - self._limit() - coming) if self.totalBytes else 0
+        return max(1, self.totalBytes - self._limit() - coming) if self.totalBytes > 0 else 0
 
 
 def _size(path: str) -> int:
@@ -156,7 +203,8 @@ def discard(log: str, paths: Iterable[str]) -> None:
     leftovers: Iterator[Path] = iter(())
     if WINDOWS:
         name = os.path.basename(log)
-        leftovers = (path for path in Path(log).parent.glob(f"*{REMOVED}") if path.name.startswith(f"{name}."))
+        removed = re.compile(rf"{re.escape(name)}\..*\.\d+{re.escape(REMOVED)}", re.IGNORECASE)  # by `free_name`
+        leftovers = (path for path in Path(log).parent.glob(f"*{REMOVED}") if removed.fullmatch(path.name))
     for path in paths:
         with suppress(OSError):
             free_name(path)

@@ -21,35 +21,35 @@ import logging
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from logging.handlers import BaseRotatingHandler
 from typing import Any
 
 from applog.rotation import os_files
 from applog.rotation.complaints import Complaints
 from applog.rotation.process_lock import ProcessLock
-from applog.rotation.retention import UNLIMITED_BYTES, Retention, discard
-
-LOOK_SECONDS = 0.5  # the longest time until a moved file is noticed
+from applog.rotation.retention import LOOK_SECONDS, UNLIMITED_BYTES, Retention, discard
 
 
-class SharedFileHandler(Retention, BaseRotatingHandler):
+class SharedFileHandler(Retention):
     """The base class of handlers whose file several processes write: writing, looking, rotating.
 
     Subclasses implement what Retention leaves open. `mode` and `delay` are ignored: the file is always opened for
     appending, by the first record. `encoding=None` is the locale's encoding, and `errors` is "backslashreplace" unless
-    given. With `compress`, rotated files become gzip files, see applog.rotation.compression; not with a `rotator`.
+    given. Lines end with `terminator` on each system. With `compress`, rotated files become gzip files, see
+    applog.rotation.compression; not with a `rotator`.
 
-    `namer` and `rotator` work as in logging.handlers.BaseRotatingHandler, under the lock, and may log themselves.
+    `namer` and `rotator` work as in logging.handlers.BaseRotatingHandler, under the lock, and may log themselves, and
+    `rotate` may be overridden. With a `rotator`, late records go into the current file. Records call no other public
+    method of rotation, so that overriding one has no effect on them.
 
     Keep below 30 instance attributes (the base class has 22): above that, CPython looks each one up in a slower way.
     """
 
-    lock: Any
     encoding: str
     errors: str
     _closed: bool
+    _waiting: Sequence[tuple[float, bytes]] = ()  # what was logged at a moment when it could not be written
 
     def __init__(self, filename: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
         super().__init__(filename, *args, **kwargs)
@@ -100,12 +100,11 @@ class SharedFileHandler(Retention, BaseRotatingHandler):
                 self._look_and_write(record.created, data)
         except Exception as error:  # noqa: BLE001  a log must never stop the application
             self._close_window()
-            self._write_again(record.created, data, error)
+            self._write_again(record.created, data, error, stream)
 
-    def _write_again(self, created: float, data: bytes, error: Exception) -> None:
+    def _write_again(self, created: float, data: bytes, error: Exception, stream: Any) -> None:
         """Open the file again if it was closed behind our back, as by a daemon."""
-        is_gone = isinstance(error, ValueError) or getattr(error, "errno", None) in {errno.EBADF, errno.ESTALE}
-        if self.stream and is_gone:  # a closed file is a ValueError
+        if stream and (stream.closed or getattr(error, "errno", None) in {errno.EBADF, errno.ESTALE}):
             self._close_files()
             try:
                 self._look_and_write(created, data)
@@ -121,7 +120,7 @@ class SharedFileHandler(Retention, BaseRotatingHandler):
             return
         with self._busy():
             self._close_window()  # for what is logged meanwhile
-            exclusive = os_files.WINDOWS or callable(self.rotator)
+            exclusive = os_files.WINDOWS or self._has_rotator()
             try:
                 self._look(created, len(data), exclusive=exclusive)
                 self._has_room(0)
@@ -149,7 +148,13 @@ class SharedFileHandler(Retention, BaseRotatingHandler):
         """Open the file at the path, and rotate it if it is due. With `exclusive`, take the lock in any case."""
         status = self._status()
         if exclusive or status is None or self._is_due(status, created, length):
-            self._process_lock.acquire(60 if callable(self.rotator) else 1)
+            try:
+                self._process_lock.acquire(60 if self._has_rotator() else 1)
+            except OSError:
+                if not self.stream or self._status():
+                    raise
+                self._reopen()  # without the lock, too: another process has rotated or removed the file
+                return
             if self._status() is None:
                 self._reopen()
             if self._is_due(os.fstat(self.stream.fileno()), created, length):
@@ -159,6 +164,11 @@ class SharedFileHandler(Retention, BaseRotatingHandler):
         if self._process_lock.busy:
             self._process_lock.release()
             self._process_lock.busy = False
+        while self._waiting:
+            (created, data), *self._waiting = self._waiting
+            if self._has_rotator():  # what it says must not be the reason to call it again
+                self._process_lock.retry_at = time.monotonic() + LOOK_SECONDS
+            self._look_and_write(created, data)
         if self._closed:  # a record after logging.shutdown, while the interpreter exits
             self._close_files()
         elif self._compressor:
@@ -169,17 +179,15 @@ class SharedFileHandler(Retention, BaseRotatingHandler):
             self._reopen()
         os_files.write_whole(self.stream, data)
 
-    _put_meanwhile = _put  # what is logged while the handler looks
+    def _put_meanwhile(self, created: float, data: bytes) -> None:
+        """Write what is logged while the handler looks, or let it wait until it has."""
+        if self._must_wait(created):
+            self._waiting = (*self._waiting, (created, data))
+        else:
+            self._put(created, data)
 
-    def _find_limits(self, _created: float) -> tuple[float, float]:
-        """Return the times between which a file holds records, if it holds one made at `created`."""
-        return -math.inf, math.inf
-
-    def _open_window(self, created: float, begin: float = -math.inf, end: float = math.inf) -> None:
-        self._since, self._until = max(created - LOOK_SECONDS, begin), min(created + LOOK_SECONDS, end)
-
-    def _close_window(self) -> None:
-        self._since, self._until, self._room = math.inf, -math.inf, UNLIMITED_BYTES
+    def _must_wait(self, _created: float) -> bool:
+        return self._has_rotator()  # which moves the file at that moment
 
     def _status(self) -> os.stat_result | None:
         """Return the `os.stat` of the path, or None when it does not lead to the open file."""
@@ -192,34 +200,19 @@ class SharedFileHandler(Retention, BaseRotatingHandler):
         if old:
             old.close()
             self._complaints.succeeded()
-        if self._compressor and not callable(self.rotator):
+        if self._compressor and not self._has_rotator():
             self._compressor.wake()
 
-    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802  the standard library's name
-        """Tell whether the file is full or from an earlier period than `record`."""
-        if self._process_lock.busy or not os.path.isfile(self.baseFilename):
-            return False
-        try:
-            with suppress(OSError):
-                self._process_lock.take()
-            return self._is_due(os.stat(self.baseFilename), record.created, len(self.format(record)) + 1)
-        finally:
-            self._process_lock.release()
-
     def doRollover(self) -> None:  # noqa: N802
-        """Rotate now, whether the file is due or not. Raises OSError if it cannot be rotated."""
-        with self.lock, self._busy():
-            self._process_lock.acquire(60)
-            self._process_lock.retry_at = -math.inf
-            self._reopen()
-            self._roll(time.time())
-
-    def rotate(self, source: str, dest: str) -> None:
-        """Rename `source` to `dest`, or call the `rotator`. Raises OSError, or what the rotator raises."""
-        if callable(self.rotator):
-            super().rotate(source, dest)
-        else:
-            os_files.rename(source, dest)
+        """Rotate now, whether the file is due or not, unless it is being rotated. Raises OSError if that fails."""
+        with self.lock:
+            if self._process_lock.busy:
+                return
+            with self._busy():
+                self._process_lock.acquire(60)
+                self._process_lock.retry_at = -math.inf
+                self._reopen()
+                self._roll(time.time())
 
     def _roll(self, created: float) -> None:
         """Rename the file, open the next one, and remove the oldest ones. The caller holds the lock."""

@@ -15,7 +15,8 @@ class WatchedFileHandler(logging.handlers.WatchedFileHandler):
     """`logging.handlers.WatchedFileHandler`, for files that another program, such as logrotate, renames.
 
     A record is one `write` of a whole line, so that several processes may write a file. What cannot be opened or
-    written is reported on stderr now and then, and never raised. `mode` is ignored: the file is opened for appending.
+    written is reported on stderr now and then; without `delay`, the constructor opens the file and raises OSError.
+    `mode` is ignored: the file is opened for appending.
     """
 
     stream: Any

@@ -1,0 +1,237 @@
+"""What their owner hangs into the handlers, and calls or sets by hand: nothing is lost, and it works as he expects."""
+
+import math
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import handler_scenes as scenes
+import pytest
+from handler_support import ProcessLock, assert_each_once, command, own_files, record, text_of
+
+DAY = 86400
+BEGIN = 20_000 * DAY + 100  # 2024-10-04
+KINDS = pytest.mark.parametrize("cls", ["SharedRotatingFileHandler", "SharedTimedRotatingFileHandler"])
+posix = pytest.mark.skipif(sys.platform == "win32", reason="pipes in the file system, fork and signals are of POSIX")
+
+
+def options_of(cls, **more):
+    """Return options with which a file takes two lines of 100 bytes."""
+    return {"maxBytes": 250, "backupCount": 50, **({"when": "midnight", "utc": True} if "Timed" in cls else {}), **more}
+
+
+def write(handler, numbers, created=BEGIN):
+    """Write a line of 100 bytes for each number."""
+    for number in numbers:
+        handler.handle(record(created, f"n{number}n ".ljust(99, "x")))
+
+
+def copy_and_remove(source, dest):
+    """Be a rotator as many are."""
+    shutil.copy(source, dest)
+    Path(source).unlink()
+
+
+@pytest.mark.parametrize("name", ["old/app.log.{}", "app_{}.log", "app-{}.log", "app.log.00{}"])
+@pytest.mark.parametrize("kind", [str, Path])
+def test_files_are_kept_under_whatever_names(tmp_path, make, capfd, name, kind):
+    """Without this, a namer whose names say no number as ours do ends rotation, and the disk fills."""
+    (tmp_path / "old").mkdir()
+    handler = make("SharedRotatingFileHandler", tmp_path / "app.log", maxBytes=250, backupCount=3)
+    handler.namer = lambda default: kind(tmp_path / name.format(default.rpartition(".")[2]))
+    write(handler, range(20))
+    rotated = [tmp_path / name.format(number) for number in (1, 2, 3)]
+    assert [path.read_text().count("\n") for path in rotated] == [2, 2, 2]
+    assert len([path for path in tmp_path.rglob("app*") if path.is_file()]) == 4
+    assert "n17n" in rotated[0].read_text()
+    assert capfd.readouterr().err == ""
+
+
+@KINDS
+def test_a_rotator_that_logs(log, make, cls):
+    """Without this, what a rotator says goes into the file that it removes."""
+    handler = make(cls, log, **options_of(cls))
+    said = []
+
+    def rotate(source, dest):
+        for place in ("before", "behind"):
+            said.append(len(said))
+            handler.handle(record(BEGIN, f"said {said[-1]}."))
+            if place == "before":
+                copy_and_remove(source, dest)
+
+    handler.rotator = rotate
+    write(handler, range(20))
+    assert_each_once(log, range(20))
+    text = text_of(log)
+    assert said
+    assert [number for number in said if text.count(f"said {number}.") != 1] == []
+
+
+@pytest.mark.parametrize("kind", ["Size", "Time"])
+def test_an_overridden_rotate_has_the_file_to_itself(log, kind):
+    """Without this, other processes write into a file while a subclass copies it."""
+    done = [
+        subprocess.Popen(command(scenes.rotate_in_a_subclass, log, kind, first), stderr=subprocess.PIPE, text=True)
+        for first in (1000, 2000)
+    ]
+    assert [process.communicate(timeout=60)[1] for process in done] == ["", ""]
+    assert_each_once(log, [*range(1000, 1600), *range(2000, 2600)])
+
+
+@KINDS
+def test_a_rotation_within_a_rotation(log, make, cls):
+    """Without this, a signal's handler that rotates by hand replaces the file that was just rotated."""
+    handler = make(cls, log, **options_of(cls))
+
+    def name(default):
+        handler.doRollover()
+        return default
+
+    handler.namer = name
+    write(handler, range(20))
+    assert_each_once(log, range(20))
+
+
+@KINDS
+def test_whether_it_is_due_may_be_asked_from_another_thread(log, make, cls):
+    """Without this, the question gives back the lock in the middle of a rotation, or raises."""
+    handler, over, errors = make(cls, log, **options_of(cls, backupCount=5000)), threading.Event(), []
+
+    def ask():
+        while not over.is_set():
+            try:
+                handler.shouldRollover(record(BEGIN))
+            except OSError as error:
+                errors.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    write(handler, range(400))
+    over.set()
+    thread.join()
+    assert not errors
+    assert_each_once(log, range(400))
+
+
+@pytest.mark.parametrize("created", [1e18, 1.7e15, -1e12, math.inf, -math.inf, math.nan])
+@KINDS
+def test_a_time_that_no_clock_has(log, make, cls, created):
+    """Without this, a record is lost because somebody has made it from milliseconds."""
+    handler = make(cls, log, **options_of(cls))
+    write(handler, [0, 1])
+    write(handler, [2], created)
+    write(handler, [3])
+    assert_each_once(log, range(4))
+
+
+def test_a_file_that_was_emptied_and_begun_anew_by_another_process(log, make):
+    """Without this, the first record of a day goes into the file of the day before."""
+    cls, options = "SharedTimedRotatingFileHandler", {"when": "midnight", "utc": True}
+    one, two = make(cls, log, **options), make(cls, log, **options)
+    for number, handler in enumerate((one, two)):
+        write(handler, [number])
+    os.truncate(log, 0)
+    write(two, [2], BEGIN + DAY)
+    write(one, [3], BEGIN + DAY)
+    assert [path.name for path in own_files(log)] == [log.name]
+    assert_each_once(log, [2, 3])
+
+
+def test_the_note_of_a_period_ends_with_the_file(log, make):
+    """Without this, a file that gets an old one's inode number is taken for that day's."""
+    options = {"maxBytes": 250, "backupCount": 2}
+    write(make("SharedTimedRotatingFileHandler", log, when="midnight", utc=True), [0])
+    write(make("SharedRotatingFileHandler", log, **options), range(1, 9), None)
+    lock = ProcessLock(str(log))
+    assert lock.take()
+    try:
+        assert lock.read_note() == b""
+    finally:
+        lock.close()
+
+
+@KINDS
+def test_negative_numbers_are_no_limits(log, make, cls):
+    """Without this, -1, which is no limit in the standard library, removes all that there is."""
+    if "Timed" in cls:
+        handler = make(cls, log, backupCount=-1, when="midnight", utc=True)
+        for day in range(5):
+            write(handler, [day], BEGIN + day * DAY)
+        assert len(own_files(log)) == 5
+    handler = make(cls, log.with_name("other.log"), **options_of(cls, maxBytes=-1, totalBytes=1000))
+    write(handler, range(40))
+    assert sum(path.stat().st_size for path in own_files(log.with_name("other.log"))) <= 1000
+
+
+@posix
+@pytest.mark.parametrize("kind", ["Size", "Time"])
+def test_standard_output_as_a_file(kind):
+    """Without this, a container whose log is /dev/stdout has none."""
+    done = subprocess.run(command(scenes.write_some, "/dev/stdout", kind), capture_output=True, text=True, check=True)
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["n0n", "n1n", "n2n"]
+    assert done.stderr == ""
+
+
+@posix
+@KINDS
+def test_a_pipe_with_limits(tmp_path, make, cls, capfd):
+    """Without this, each look at a pipe complains of a size that it does not have."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read = []
+    thread = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    thread.start()
+    handler = make(cls, pipe, **options_of(cls))
+    write(handler, range(9))
+    handler.close()
+    thread.join()
+    assert read[0].count("\n") == 9
+    assert capfd.readouterr().err == ""
+
+
+@posix
+@pytest.mark.parametrize("compress", [False, True])
+def test_last_words_of_an_object_while_the_interpreter_ends(log, compress):
+    """Without this, Python 3.11 waits for ever for the thread that would compress."""
+    options = ["compress"] if compress else []
+    subprocess.run(command(scenes.write_from_a_finalizer, log, *options), check=True, timeout=20)
+    assert "n1n" in log.read_text()
+
+
+@posix
+def test_files_are_compressed_between_forks(log):
+    """Without this, a process that forks each second never compresses anything."""
+    subprocess.run(command(scenes.fork_again_and_again, log, 0.4, 12), check=True, timeout=60)
+    assert len(list(log.parent.glob("django.log.*.gz"))) >= 5
+
+
+@posix
+def test_a_file_for_late_records_has_the_mode_of_the_log(log, make):
+    """Without this, the group that reads the log does not read what came late."""
+    handler = make("SharedTimedRotatingFileHandler", log, when="midnight", utc=True)
+    write(handler, [0], BEGIN + DAY)
+    log.chmod(0o664)
+    write(handler, [1])
+    assert (log.parent / "django.log.2024-10-04").stat().st_mode & 0o777 == 0o664
+
+
+@KINDS
+def test_a_value_error_of_somebody_else_writes_nothing_twice(log, make, cls):
+    """Without this, what a signal's handler raises behind the write is taken for a file that was closed."""
+    handler = make(cls, log, **options_of(cls))
+    write(handler, [0], time.time())
+    written = handler.stream.write
+
+    class Interrupted(type(handler.stream)):
+        def write(self, data):
+            written(data)
+            raise ValueError
+
+    handler.stream.__class__ = Interrupted
+    write(handler, [1], time.time())
+    assert_each_once(log, [0, 1])
