@@ -18,7 +18,7 @@ from django.urls import NoReverseMatch, get_script_prefix, reverse
 from django.utils.decorators import sync_and_async_middleware
 
 from applog import security
-from applog.context import REQUEST_ID_PATTERN, current_request, escape_path, parse_trace
+from applog.context import REQUEST_ID_PATTERN, current_request, escape_path, parse_trace, request_user
 
 logger = logging.getLogger("applog.request")
 
@@ -125,7 +125,8 @@ def _end(request: HttpRequest, response: HttpResponseBase | None, begin: float, 
         response.headers["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
         extra["status_code"] = response.status_code
         if _is_sent_to_sign_in(request, response):
-            security.record(logging.WARNING, "authz_fail", f"{escape_path(request.path)} needs a sign-in", request)
+            refusal = "may not be opened by this user" if request_user(request) else "needs a sign-in"
+            security.record(logging.WARNING, "authz_fail", f"{escape_path(request.path)} {refusal}", request)
         # Servers send a file by a faster way than in parts.
         if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
             _watch(request, response)

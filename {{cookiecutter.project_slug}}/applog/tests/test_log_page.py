@@ -25,6 +25,7 @@ from django.urls import reverse
 
 from applog.formatters import TextFormatter
 from applog.page import download, histogram, places, views
+from applog.security import security_event
 from applog.tests.conftest import ROOT
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -228,15 +229,18 @@ def test_live_mode_is_recorded_again(
 
 
 def test_who_has_to_sign_in_first_is_recorded(client: Client, write: Write, caplog: pytest.LogCaptureFixture) -> None:
-    """A refusal that is a redirect is one, too."""
+    """A refusal that is a redirect is one, too. Who is signed in already needs something else."""
     address = reverse("admin:applog_log_changelist")
-    for user in (None, get_user_model().objects.create_user("nobody")):
-        if user:
-            client.force_login(user)
-        caplog.clear()
-        assert client.get(address).status_code == 302
-        [event] = [record for record in caplog.records if record.name == "applog.security"]
-        assert (vars(event)["event"], event.getMessage()) == ("authz_fail", f"{address} needs a sign-in")
+    assert client.get(address).status_code == 302
+    [event] = [record for record in caplog.records if record.name == "applog.security"]
+    assert (vars(event)["event"], event.getMessage()) == ("authz_fail", f"{address} needs a sign-in")
+    client.force_login(get_user_model().objects.create_user("nobody"))
+    caplog.clear()
+    client.get(address, follow=True)
+    [event] = filter(security_event, caplog.records)
+    expected = {f"{address} may not be opened by this user", f"Forbidden (Permission denied): {address}"}
+    assert security_event(event) == "authz_fail"
+    assert event.getMessage() in expected  # as the project's sign-in has it
     caplog.clear()
     client.get(reverse("admin:login"), {"next": address})
     assert [record for record in caplog.records if record.name == "applog.security"] == []
