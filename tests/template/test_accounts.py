@@ -8,7 +8,7 @@ import time
 
 import pytest
 from browser import barriers, browsers, complaints
-from conftest import run
+from conftest import CHOICES, run
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.virtual_authenticator import VirtualAuthenticatorOptions
 from servers import PRODUCTION, wait_for
@@ -164,3 +164,18 @@ def test_an_account_from_sign_up_to_a_passkey(visitor):
     assert [f"{event}: {message.partition(', is_')[0]}" for event, message in EVENT.findall(log)] == EVENTS
     assert not [secret for secret in (*secrets, PASSWORD) if secret in everything]
     assert visitor.seen == []
+
+
+@pytest.mark.parametrize("django_version", CHOICES["django_version"])
+def test_a_migration_of_a_changed_address_passes_the_project_s_own_rules(bake, environment, django_version):
+    """Django imports the field's module before its own ones, and nobody should sort what makemigrations writes."""
+    python, project = environment(django_version), bake(accounts="allauth", django_version=django_version)
+    models = project / "users" / "models.py"
+    text = models.read_text(encoding="utf-8")
+    assert '_("email address"),' in text
+    models.write_text(text.replace('_("email address"),', '_("mail address"),'), encoding="utf-8")
+    run(python, "manage.py", "makemigrations", "users", cwd=project)
+    [migration] = (project / "users" / "migrations").glob("0003_*.py")
+    assert "import users.models" in migration.read_text(encoding="utf-8")
+    for tool in (["ruff", "check"], ["ruff", "format", "--check"], ["mypy", "."]):
+        run(python, "-m", *tool, cwd=project)
