@@ -15,6 +15,7 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import is_password_usable
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db import models, transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
@@ -111,7 +112,7 @@ def remember(instance: Any, using: str, update_fields: Iterable[str] | None, **_
 
 
 def saved(instance: Any, using: str, created: bool, update_fields: Iterable[str] | None, **_: Any) -> None:
-    """Record a new user, a new password, or new permissions of a user."""
+    """Record a new user, a new or removed password, or new permissions of a user."""
     before = vars(instance).pop("_before_save", None) or {}
     fields = {field.name for field in instance._meta.concrete_fields}  # a user model need not have all of them
     now = {name: getattr(instance, name) for name in ("password", *FLAGS) if name in (fields if created else before)}
@@ -121,10 +122,12 @@ def saved(instance: Any, using: str, created: bool, update_fields: Iterable[str]
     if created:
         record_change("user_created", f"{who}, {changes}" if changes else who, using)
         return
+    is_removed = not is_password_usable(now.get("password"))
     # After a change of the hasher, signing in hashes the same password again, and saves only that field.
     rehashed = set(update_fields or ()) == {"password"} and vars(instance).get("_password", "") is None
-    if now.get("password") != before.get("password") and not rehashed:
-        record_change("authn_password_change", who, using, logging.INFO)
+    if now.get("password") != before.get("password") and (is_removed or not rehashed):
+        message = f"{who}, password removed" if is_removed else who
+        record_change("authn_password_change", message, using, logging.INFO)
     if changes:
         record_change("authz_change", f"{who}, {changes}", using)
 

@@ -99,6 +99,8 @@ def test_changes_of_what_users_may_do_are_recorded(events: Events) -> None:
 
     user.set_password(f"{PASSWORD}2")
     user.save()
+    user.set_unusable_password()
+    user.save(update_fields=["password"])
     user.is_superuser = True
     user.save()
     user.save()
@@ -114,6 +116,7 @@ def test_changes_of_what_users_may_do_are_recorded(events: Events) -> None:
     user.delete()
     assert [event.partition(", by ")[0] for event in events()] == [
         f"authn_password_change: {who} 'ann'",
+        f"authn_password_change: {who} 'ann', password removed",
         f"authz_change: {who} 'ann', is_superuser is now True",
         f"authz_change: {who} 'ann' gets {what} 'editors'",
         f"authz_change: {what} 'editors' loses {who} 'ann'",
