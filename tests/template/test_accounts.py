@@ -40,6 +40,32 @@ EVENTS = [
     "authn_login_success: user 1 'ann@example.com'",
 ]
 
+TITLES = r"""
+import html
+import re
+
+from django.test import Client, TestCase
+
+
+def title(page):
+    [found] = re.findall("<title>(.*?)</title>", page.content.decode(), re.DOTALL)
+    return " ".join(html.unescape(found).split())
+
+
+class TitleTests(TestCase):
+    def test_titles(self):
+        site = title(self.client.get("/"))
+        self.assertEqual(site, "Tom & Jerry")
+        for path in ("/accounts/signup/", "/accounts/login/code/", "/accounts/password/reset/"):
+            client = Client()
+            first = client.get(path)
+            form = {"email": "ann@example.com", "password1": "correct horse 1"}
+            then = client.post(path, form, follow=True)
+            self.assertEqual(then.redirect_chain[-1][1], 302)
+            for page in (first, then):
+                self.assertRegex(title(page), rf"^\w.* · {re.escape(site)}$")
+"""
+
 
 class Visitor:
     """Somebody at a browser, who also reads the mail."""
@@ -164,6 +190,13 @@ def test_an_account_from_sign_up_to_a_passkey(visitor):
     assert [f"{event}: {message.partition(', is_')[0]}" for event, message in EVENT.findall(log)] == EVENTS
     assert not [secret for secret in (*secrets, PASSWORD) if secret in everything]
     assert visitor.seen == []
+
+
+def test_each_page_s_title_has_the_site_s_name(bake, environment):
+    """Among many tabs, and in a browser's history, it is what a visitor looks for; pages for codes are no exception."""
+    project = bake(accounts="allauth", project_name="Tom & Jerry", project_slug="shop")
+    (project / "users" / "test_titles.py").write_text(TITLES, encoding="utf-8")
+    run(environment("5.2"), "-m", "pytest", "users/test_titles.py", cwd=project)
 
 
 @pytest.mark.parametrize("django_version", CHOICES["django_version"])
