@@ -22,13 +22,11 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 # % if cookiecutter.accounts == "allauth"
 def too_many_requests(request: HttpRequest) -> HttpResponse:
-    """Answer 429: one of the limits in ACCOUNT_RATE_LIMITS is reached."""
+    """Answer 429: one of the limits in ACCOUNT_RATE_LIMITS is reached. Which one, and for how long, nobody tells."""
     from users.security_events import rate_limit_exceeded  # noqa: PLC0415  it needs the apps
 
     rate_limit_exceeded(request)
-    page = _error(request, 429, "Please wait", "There were too many requests from you. Try again in a minute.")
-    page.headers["Retry-After"] = "60"
-    return page
+    return _error(request, 429, "Please wait", "There were too many requests from you. Try again a little later.")
 
 
 # % else
