@@ -135,10 +135,10 @@ class Server(BaseEmailBackend):
 def server(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Server]]:
     """Return the mail server, for which a thread waits."""
     name = f"{__name__}.Server"
-    settings.EMAIL_BACKEND = name
     if hasattr(settings, "MAILERS"):
-        del settings.EMAIL_BACKEND
         settings.MAILERS = {"default": {"BACKEND": name}}
+    else:
+        settings.EMAIL_BACKEND = name
     monkeypatch.setattr(Server, "sent", [])
     yield Server
     Server.state = "works"
