@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+NOT_OURS = ("DATABASE_URL", "LOG_", "OTEL_")
 Manage = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -29,8 +30,8 @@ def manage(project: Path) -> Manage:
 
     def run(*arguments: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
         variables = {
-            # Neither the developer's settings of the log nor their collector are the tests'.
-            **{name: value for name, value in os.environ.items() if not name.startswith(("LOG_", "OTEL_"))},
+            # The developer's settings of the log, collector and database are not the tests'.
+            **{name: value for name, value in os.environ.items() if not name.startswith(NOT_OURS)},
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "PYTHONDEVMODE": "1",
             "PYTHONUTF8": "1",
