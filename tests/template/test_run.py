@@ -43,6 +43,17 @@ def test_each_pair_of_answers_runs(bake, environment, request, serve, answers):
         assert text.count("Not Found: /no-such-page") == 1
 
 
+@pytest.mark.parametrize(("django_version", "database"), [("5.2", "sqlite"), ("6.1", "postgresql")])
+def test_the_log_s_own_tests_pass(bake, environment, request, django_version, database):
+    """The check of a new project runs them all; one that fails there is the first thing its owner sees."""
+    python = environment(django_version)
+    project = bake(django_version=django_version, database=database)
+    env = {}
+    if database == "postgresql":
+        env["DATABASE_URL"] = request.getfixturevalue("postgresql").create("tests_of_the_log")
+    run(python, "-m", "pytest", "applog", cwd=project, env=env)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="gunicorn does not run on Windows")
 @pytest.mark.parametrize("collected", [True, False])
 @pytest.mark.parametrize("django_version", ["5.2", "6.1"])
