@@ -93,11 +93,14 @@ class Durations:
         self.counts.update(counts)
 
     def quantile(self, share: float) -> float:
-        """Return the milliseconds that a share from 0 to 1 did not exceed; 0 if nothing was counted."""
-        rank = share * (self.counts.total() - 1)
+        """Return the least of the durations, in ms, that at least a share from 0 to 1 of them did not exceed.
+
+        Of 1 that is the longest one; of nothing that was counted, 0.
+        """
+        left = math.ceil(round(share * self.counts.total(), 6))  # nearest rank; 0.07 * 100 is a bit more than 7
         for index in sorted(self.counts):
-            rank -= self.counts[index]
-            if rank < 0:
+            left -= self.counts[index]
+            if left <= 0:
                 return 2 * GAMMA**index / (GAMMA + 1)
         return 0.0
 

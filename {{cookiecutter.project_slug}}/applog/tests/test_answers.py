@@ -408,6 +408,24 @@ def test_numbers_are_as_exact_as_they_say() -> None:
         assert durations.quantile(share) == pytest.approx(share * 1999.9, rel=0.021)
 
 
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ([10.0] * 49 + [9000.0], [10, 10, 9000]),
+        ([18.0, 18.0, 100.0], [18, 100, 100]),
+        ([10.0] * 99 + [9000.0], [10, 10, 10]),
+        ([10.0] * 95 + [9000.0] * 5, [10, 10, 9000]),
+        ([7.0], [7, 7, 7]),
+    ],
+)
+def test_the_slow_one_of_few_is_not_left_out(site: Site, times: list[float], expected: list[float]) -> None:
+    """A page that takes nine seconds once in fifty times would look as quick as all others."""
+    for time_ms in times:
+        site.log_request(TextFormatter(), "/", 200, time_ms)
+    [found] = site.found("requests")
+    assert [found[name] for name in ("p50", "p95", "p99")] == pytest.approx(expected, rel=0.02)
+
+
 def test_a_page_goes_on_where_the_last_one_stopped(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a large log only the newest second's worth could ever be seen."""
     stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
