@@ -117,12 +117,14 @@ class ProjectLog(RotatedLog):
         _, last = self.find_times(file)
         return max(filter(None, (last, file.modified)))
 
-    def remove(self, old: list[LogFile]) -> list[OSError]:
-        """Remove rotated files, even if they have been renamed. Returns the errors of those that cannot be removed.
+    def remove(self, old: list[LogFile]) -> tuple[list[LogFile], list[OSError]]:
+        """Remove rotated files, even if they have been renamed.
+
+        Returns those that were removed, and the errors of those that cannot be removed.
 
         Raises TimeoutError when another process does not release the lock of rotation within LOCK_SECONDS.
         """
-        errors = []
+        removed, errors = [], []
         lock = ProcessLock(str(self.path))
         lock.acquire(LOCK_SECONDS)  # while another process rotates, files change their names
         try:
@@ -133,9 +135,11 @@ class ProjectLog(RotatedLog):
                         free_name(str(file.path))
                     except OSError as error:
                         errors.append(error)
+                    else:
+                        removed.append(file)
         finally:
             lock.close()
-        return errors
+        return removed, errors
 
 
 def project_logs() -> dict[str, ProjectLog]:

@@ -1,13 +1,17 @@
 """`manage.py logs list` and `logs clear`: the files of the logs."""
 
+import logging
 import sys
 from shutil import get_terminal_size
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
+from applog import security
 from applog.conf import ProjectLog
 from applog.management.records import bar
+from applog.reading.folder import LogFile
 from applog.text import now, parse_age, parse_time, show_size, show_time
 
 WIDE = 200  # columns, where there is no terminal
@@ -66,10 +70,33 @@ def clear(command: BaseCommand, logs: list[ProjectLog], options: dict[str, Any])
         command.stdout.flush()
         if sys.stdin.readline().strip() != "yes":
             raise CommandError("Nothing was removed.")
-    kept = [error for log in logs for error in log.remove([file for other, file in old if other is log])]
-    command.stdout.write(f"{len(old) - len(kept)} files were removed.")
+    number = 0
+    kept: list[OSError] = []
+    for log in logs:
+        removed, errors = remove(log, [file for other, file in old if other is log])
+        number += removed
+        kept += errors
+    command.stdout.write(f"{number} files were removed.")
     if kept:
         raise CommandError("\n".join(str(error) for error in kept))
+
+
+def remove(log: ProjectLog, old: list[LogFile]) -> tuple[int, list[OSError]]:
+    """Remove files of a log, and record who has. Returns how many were removed, and the errors of the others."""
+    changes = {file.identity: log.last_change(file) for file in old}
+    removed, errors = log.remove(old)
+    if removed:
+        size = show_size(sum(file.size for file in removed))
+        last = timezone.localtime(max(changes[file.identity] for file in removed)).isoformat(timespec="seconds")
+        what = f"log {log.name}, {count_files(len(removed))} with {size}, last record {last}"
+        who = f"by {security.system_user()!r} on this machine"
+        security.record(logging.WARNING, "sensitive_delete", f"{what}, {who}")
+    return len(removed), errors
+
+
+def count_files(number: int) -> str:
+    """Return how many files there are, in words."""
+    return f"{number} file{'' if number == 1 else 's'}"
 
 
 def describe_rotation(log: ProjectLog) -> str:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import logging
+import re
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -19,6 +20,7 @@ from applog.reading.follow import Follower
 from applog.reading.log import RotatedLog
 from applog.reading.pages import read_newer, read_older
 from applog.reading.query import Query
+from applog.security import system_user
 from applog.tests.conftest import Manage
 
 Logs = Callable[..., str]
@@ -136,6 +138,25 @@ def test_old_files_are_removed_only_when_that_is_asked_for(path: Path, logs: Log
     assert old.exists()
     assert "1 files were removed" in logs("clear", "--older-than", "0s", "--delete", "--no-input")
     assert not old.exists()
+
+
+def test_who_removes_files_leaves_a_trace(manage: Manage, project: Path) -> None:
+    """Whoever wants to hide something begins with the security log."""
+    folder = project / "logs"
+    for name in ("security", "django"):
+        write(folder / f"{name}.log", "old")
+        (folder / f"{name}.log").rename(folder / f"{name}.log.2026-02-09")
+    clear = ("logs", "clear", "security", "--older-than", "0s")
+    assert manage(*clear).returncode == 0
+    assert not (folder / "security.log").exists()
+    result = manage(*clear, "--delete", "--no-input")
+    assert result.returncode == 0, result.stderr
+    assert manage(*clear, "--delete", "--no-input").returncode == 0  # there is none left
+    assert not (folder / "security.log.2026-02-09").exists()
+    [record] = (folder / "security.log").read_text(encoding="utf-8").splitlines()
+    who = f"by {system_user()!r} on this machine"
+    what = rf"sensitive_delete: log security, 1 file with \d+ bytes, last record [\dT:+-]+, {re.escape(who)}"
+    assert re.search(rf"WARNING applog\.security \[-\] {what}$", record)
 
 
 @pytest.mark.parametrize("pattern", ["(", "x" * 600])
