@@ -7,9 +7,10 @@ from typing import Any
 from django.http import HttpRequest
 
 from applog.context import request_attributes
+from applog.fingerprint import REFUSALS
 from applog.redaction import name_of, plain
 from applog.secret_text import redact_text
-from applog.security import REFUSALS, security_event
+from applog.security import security_event
 from applog.text import encodable
 from applog.tracebacks import format_error, shorten_middle
 
@@ -71,8 +72,8 @@ def _is_own_name(key: str) -> bool:
 
 
 def traceback_of(record: logging.LogRecord) -> str:
-    """Return the traceback of a record, or "" if it has none, or is about a request that Django has refused."""
-    if not (record.exc_info or record.exc_text) or security_event(record) == "input_validation_fail":
+    """Return the traceback of a record, or "" if it has none, or is about a refusal."""
+    if not (record.exc_info or record.exc_text) or security_event(record) in REFUSALS:
         return ""
     if not (record.exc_info and record.exc_info[1]):
         return redact_text(record.exc_text or "")

@@ -35,6 +35,10 @@ _CONTEXT = re.compile(
     r"(?:(?P<event>(?:authn|authz|excess|input|sensitive|session|user)_[a-z_]+)(?: (?=from )|: ))?"
     r"(?:from (?P<address>[\w.:%-]{1,64})(?: by user (?P<user>\w{1,64}|'[^']{0,150}'|\"[^\"]{0,150}\"))?: )?"
 )
+# Security events that strangers can cause. They are nothing of the site's that has failed.
+REFUSALS = frozenset(
+    {"authn_login_fail", "authn_login_lock", "authz_fail", "excess_rate_limit_exceeded", "input_validation_fail"}
+)
 _LOGGERS_WITH_CONTEXT = "applog.", "django."
 
 TRACEBACK = "Traceback (most recent call last):"

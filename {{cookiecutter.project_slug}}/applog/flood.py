@@ -18,7 +18,8 @@ from collections import Counter
 from django.http import HttpRequest
 
 from applog.context import client_network, request_user
-from applog.security import REFUSALS, security_event
+from applog.fingerprint import REFUSALS
+from applog.security import security_event
 
 logger = logging.getLogger("applog.security")
 

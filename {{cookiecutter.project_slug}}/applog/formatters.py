@@ -15,9 +15,10 @@ from django.http import HttpRequest
 
 from applog.attributes import NOT_EXTRA, OF_REQUESTS, REFUSAL_CHARACTERS, attributes, traceback_of
 from applog.context import escape_path, request_attributes, stamp
+from applog.fingerprint import REFUSALS
 from applog.redaction import SCALARS, name_of, plain, redact
 from applog.secret_text import redact_text
-from applog.security import REFUSALS, security_event
+from applog.security import security_event
 from applog.text import encodable, escape, is_plain, shorten
 from applog.tracebacks import shorten_middle, text_of
 

@@ -15,12 +15,12 @@ from django.conf import settings
 
 from applog.attributes import traceback_of
 from applog.context import NO_REQUEST
-from applog.fingerprint import fingerprint
+from applog.fingerprint import REFUSALS, fingerprint
 from applog.formatters import TextFormatter, message_of
 from applog.rotation import os_files
 from applog.rotation.complaints import Complaints
 from applog.rotation.process_lock import ProcessLock
-from applog.security import REFUSALS, security_event
+from applog.security import security_event
 from applog.text import escape, shorten
 
 HOUR, DAY = 3600.0, 86400.0  # seconds

@@ -27,10 +27,6 @@ logger = logging.getLogger(__name__)
 
 LOGGERS = ("applog.security", "django.security", "django.request")  # whose records may be security events
 DENIED = (401, 403)  # statuses
-# Events that strangers can cause.
-REFUSALS = frozenset(
-    {"authn_login_fail", "authn_login_lock", "authz_fail", "excess_rate_limit_exceeded", "input_validation_fail"}
-)
 
 NAME_LENGTH = 254  # characters of a user name that was typed to sign in
 NAMES_SHOWN = 10  # of the groups, permissions or users of one change

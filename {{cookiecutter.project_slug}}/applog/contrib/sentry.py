@@ -12,10 +12,11 @@ from django.db import connection
 from environs import EnvError
 
 from applog.context import NO_REQUEST, current_request, request_user, stamp
+from applog.fingerprint import REFUSALS
 from applog.formatters import message_of
 from applog.queries import without_values
 from applog.redaction import plain
-from applog.security import REFUSALS, security_event
+from applog.security import security_event
 
 try:
     import sentry_sdk

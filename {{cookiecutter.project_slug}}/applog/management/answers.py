@@ -58,7 +58,7 @@ def print_errors(command: BaseCommand, logs: list[ProjectLog], query: Query, opt
 def print_error(command: BaseCommand, group: ErrorGroup, *, is_new: bool) -> None:
     """Print a kind of errors in three lines, which need 60 columns."""
     columns, style = get_terminal_size().columns, command.style
-    title = f"{group.kind.exception}: {group.said}" if group.kind.exception else group.said
+    title = ": ".join(filter(None, (group.kind.exception, group.said)))
     mark = "new " if is_new else ""
     title = cut(printable(title), columns - len(mark) - 1)
     command.stdout.write(style.WARNING(mark) + painter(command, group.level or "ERROR")(title))

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from applog.fingerprint import TRACEBACK, fingerprint
+from applog.fingerprint import REFUSALS, TRACEBACK, fingerprint, split_context
 from applog.reading.formats import level_forms
 from applog.reading.record import Record
 from applog.reading.search import Pattern, Pieces, Search, Text
@@ -36,7 +36,7 @@ class Query:
         fields: names and values of fields of a JSON record. Values that are no text are written as JSON.
         since, until: aware times; a record made at `since` is found, one made at `until` is not. Records without a time
             are not found then.
-        errors: records of the level ERROR and above, and those of any level that have an exception.
+        errors: records of the level ERROR and above, and those of any level that have an exception, but for refusals.
         kind: the beginning of the id of a kind of errors, as applog.fingerprint gives it; `project` is needed, too.
         project: the path of the project's folder.
         leave_out_reads: leave out what the security log has of reading the log, which names what was searched for.
@@ -203,9 +203,15 @@ class Query:
 
 
 def is_error(record: Record) -> bool:
-    """Tell whether a record is of the level ERROR or above, or has an exception."""
-    number = logging.getLevelNamesMapping().get(record.level, logging.NOTSET)
-    return number >= logging.ERROR or any(TRACEBACK in line for line in record.lines)
+    """Tell whether a record is of the level ERROR or above, or has an exception and is about no refusal."""
+    if logging.getLevelNamesMapping().get(record.level, logging.NOTSET) >= logging.ERROR:
+        return True
+    return any(TRACEBACK in line for line in record.lines) and not _is_refusal(record)
+
+
+def _is_refusal(record: Record) -> bool:
+    event = record.fields.get("event") or split_context(record.logger, record.message).event
+    return isinstance(event, str) and event in REFUSALS
 
 
 def field_text(value: Any) -> str:

@@ -23,6 +23,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.core.exceptions import PermissionDenied
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.http import HttpRequest
@@ -72,6 +73,11 @@ def grouped() -> None:
     except ValueError as error:
         message = "several"
         raise ExceptionGroup(message, [error, OSError("never raised")]) from None
+
+
+def refuse() -> None:
+    """Refuse, as a view does."""
+    raise PermissionDenied
 
 
 def written(formatter: logging.Formatter, **attributes: Any) -> Record:
@@ -259,6 +265,8 @@ def test_errors_are_counted_by_their_kind(site: Site, formatter: Callable[[], lo
         site.log(formatter(), f"Order {number}", age=3600 - number, **given)
     site.log(formatter(), "A warning", levelname="WARNING", levelno=logging.WARNING, exc_info=caught(grouped))
     site.log(formatter(), "no error", levelname="WARNING", levelno=logging.WARNING)
+    denied: dict[str, Any] = {"name": "django.request", "status_code": 403, "request": HttpRequest()}
+    site.log(formatter(), "Forbidden", levelname="WARNING", levelno=logging.WARNING, exc_info=caught(refuse), **denied)
     kinds = {kind["exception.type"] or kind["message"]: kind for kind in site.found("errors")}
     assert {name: kind["count"] for name, kind in kinds.items()} == {
         "ValueError": 12, "old": 1, "ExceptionGroup (OSError, ValueError)": 1,
@@ -275,6 +283,24 @@ def test_errors_are_counted_by_their_kind(site: Site, formatter: Callable[[], lo
     assert records.count('class="log-row') == 12
     assert "request3" in site.follow(page, "Last request")
     assert 'id="log-marked"' in site.follow(page, "What came before")
+
+
+def test_a_refusal_is_no_error(site: Site) -> None:
+    """Scanners are refused all day long; once their records had tracebacks, which old files still have."""
+    site.path.parent.mkdir(exist_ok=True)
+    stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+    trace = "Traceback (most recent call last):\nPermissionDenied"
+    for logger, event in (("django.request", "authz_fail"), ("shop", "")):
+        context = f"{event} from 192.0.2.7: " if event else ""
+        text = f"{stamp} WARNING {logger} [-] {context}Forbidden\n    {trace.replace(chr(10), chr(10) + '    ')}\n"
+        fields = {"timestamp": stamp, "level": "WARNING", "logger": logger, "message": "Forbidden"}
+        given = json.dumps({**fields, "exception.stacktrace": trace, **({"event": event} if event else {})})
+        with site.path.open("a", encoding="utf-8", newline="\n") as file:
+            file.write(f"{text}{given}\n")
+    assert [(kind["logger"], kind["count"]) for kind in site.found("errors")] == [("shop", 2)]
+    assert sum(kind["count"] for kind in site.found("errors", "--level", "WARNING")) == 4
+    assert site.command("errors").startswith("PermissionDenied\n")
+    assert site.page("errors").count('<tr class="log-') == 1
 
 
 @pytest.mark.parametrize("formatter", FORMATTERS)

@@ -17,7 +17,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group, Permission
 from django.core.checks import run_checks
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import transaction
 from django.test import Client, RequestFactory, override_settings
 from django.urls import path
@@ -26,8 +26,9 @@ from django.utils import translation
 from applog import flood
 from applog.checks import check_handlers
 from applog.filters import SecurityFilter
+from applog.fingerprint import REFUSALS
 from applog.formatters import JsonFormatter, TextFormatter
-from applog.security import REFUSALS, describe, security_event, system_user
+from applog.security import describe, security_event, system_user
 
 Events = Callable[[], list[str]]
 PASSWORD = "correct horse 1"  # noqa: S105  nobody's
@@ -240,11 +241,17 @@ def test_a_day_of_refusals_leaves_room_for_the_rest(monkeypatch: pytest.MonkeyPa
     assert not limit.is_over("authz_fail", "192.0.2.1")
 
 
-def test_a_refusal_has_no_traceback() -> None:
+@pytest.mark.parametrize(
+    ("error", "logger", "status"),
+    [
+        (SuspiciousOperation("bad host"), "django.security.DisallowedHost", 400),
+        (PermissionDenied(), "django.request", 403),
+    ],
+)
+def test_a_refusal_has_no_traceback(error: Exception, logger: str, status: int) -> None:
     """Nothing of the site's is wrong, and scanners ask all day long."""
-    error = SuspiciousOperation("bad host")
-    values = {"name": "django.security.DisallowedHost", "msg": "bad host " * 1000}
-    values["exc_info"] = (type(error), error, None)  # type: ignore[assignment]
+    values = {"name": logger, "status_code": status, "msg": "refused " * 1000}
+    values["exc_info"] = (type(error), error, None)
     text, line = (formatter().format(logging.makeLogRecord(values)) for formatter in (TextFormatter, JsonFormatter))
     assert "\n" not in text
     assert "exception.stacktrace" not in line
