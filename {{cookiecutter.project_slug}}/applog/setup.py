@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.utils.module_loading import import_string
 
 from applog.flood import FloodFilter
 from applog.rotation.complaints import find_problem
@@ -24,8 +23,7 @@ def configure(config: dict[str, Any]) -> None:
     variable of OpenTelemetry's that cannot be used.
     """
     logging.config.dictConfig(in_effect(config))
-    # A collector and a queue, where variables ask for them. Without the folder contrib/, delete this line.
-    import_string("applog.contrib.switch_on")(config)
+    __import__("applog.contrib").contrib.switch_on(config)  # Without the folder contrib/, delete this line.
     # On handlers, because a logger's filters do not apply to records from the loggers below it.
     for logger in (logging.root, *map(logging.getLogger, config.get("loggers", ()))):
         for handler in logger.handlers:
