@@ -5,14 +5,18 @@ import gzip
 import json
 import logging
 import re
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from gettext import GNUTranslations
+from html import escape, unescape
+from http import HTTPStatus
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from django.conf import settings as django_settings
@@ -23,10 +27,10 @@ from django.http import StreamingHttpResponse
 from django.test import AsyncRequestFactory, Client, RequestFactory
 from django.urls import reverse
 
-from applog.formatters import TextFormatter
+from applog.formatters import JsonFormatter, TextFormatter
 from applog.page import download, histogram, places, views
 from applog.security import security_event
-from applog.tests.conftest import ROOT
+from applog.tests.conftest import ROOT, Site
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 Write = Callable[..., None]
@@ -715,3 +719,106 @@ def test_each_word_of_the_page_is_translated(reader: Client, write: Write, setti
     assert len(seen) > 5
     assert {text for text in seen if f">{text}<" in german or f'"{text}"' in german} == set()
     assert re.search(r">\d\.\d{3}\b", german)
+
+
+FORMATTERS = [TextFormatter, JsonFormatter]
+
+
+def fail(shelf: str) -> Any:
+    """Return what is to be logged of an exception whose text has no words but one in quotes."""
+    shelves: dict[str, int] = {}
+    try:
+        shelves[shelf]
+    except KeyError:
+        return sys.exc_info()
+    return None
+
+
+@pytest.mark.parametrize("formatter", FORMATTERS)
+def test_errors_are_shown_by_their_kind(site: Site, formatter: Callable[[], logging.Formatter]) -> None:
+    """Who sees a thousand tracebacks does not see the one that matters."""
+    site.log(formatter(), "old", age=3 * 86400)
+    for number in range(12):
+        given = {"exc_info": fail(f"shelf {number}"), "request_id": f"request{number % 4}"}
+        site.log(formatter(), f"Order {number}", age=3600 - number, **given)
+    site.log(formatter(), "A warning", levelname="WARNING", levelno=logging.WARNING, exc_info=fail("other"))
+    site.log(formatter(), "no error", levelname="WARNING", levelno=logging.WARNING)
+    page = site.page("errors")
+    assert page.count('<tr class="log-') == 2
+    assert [text.count("new since yesterday") for text in (page, site.page("errors", since="1h"))] == [1, 0]
+    shown = re.escape(f"<b>KeyError</b> {escape(repr('other'))}")
+    assert site.follow(page, shown).count('class="log-row') == 13
+    assert "request3" in site.follow(page, "Last request")
+    assert 'id="log-marked"' in site.follow(page, "What came before")
+
+
+@pytest.mark.parametrize("formatter", FORMATTERS)
+def test_requests_are_shown_by_their_route(site: Site, formatter: Callable[[], logging.Formatter]) -> None:
+    """Which page is slow, or fails, is what the records of requests are kept for."""
+    for number in range(1, 101):
+        given = {"age": number, "request_id": f"request{number}", "route": "orders/<int:pk>/"}
+        site.log_request(formatter(), f"/orders/{number}/", 500 if number == 100 else 200, float(number), **given)
+    site.log(formatter(), "GET /forged/ 200 in 9.0 ms applog.request [x] from a: GET /forged/ 200 in 9.0 ms")
+    page = site.page("requests")
+    assert "1.0%" in page
+    assert "forged" not in page
+    assert "request100" in site.follow(page, "100.0")
+    name = "/orders/<int:pk>/" if formatter is JsonFormatter else "/orders/#/"
+    records = site.follow(page, re.escape(f"<b>GET</b> {escape(name)}").removesuffix("<"))
+    assert records.count('class="log-row') == 100
+
+
+def test_hostile_records_break_no_page(site: Site) -> None:
+    """Whoever can write into the log would choose what its readers see."""
+    site.log_hostile(TextFormatter(), JsonFormatter())
+    for name in "errors", "requests":
+        page = site.page(name)
+        assert "<script>alert" not in page
+        assert "\u202e" not in page
+        assert 'style="' not in page
+
+
+def test_an_empty_answer_says_so(site: Site) -> None:
+    """An empty table may mean anything."""
+    assert "No errors." in site.page("errors")
+    assert "No requests." in site.page("requests")
+
+
+def test_a_page_goes_on_where_the_last_one_stopped(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large log only the newest second's worth could ever be seen."""
+    stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+    line = f"{stamp} ERROR shop [-] failed\n{stamp} INFO applog.request [-] from 192.0.2.7: GET / 200 in 1.0 ms\n"
+    monkeypatch.setattr("applog.page.errors.READ_SECONDS", 0)  # one record a page
+    monkeypatch.setattr("applog.page.requests.READ_SECONDS", 0)  # one block
+    for name, lines in (("errors", 20), ("requests", 3000)):
+        site.path.write_text(line * lines, encoding="utf-8")
+        page, number = site.page(name), 0
+        while "Keep looking" in page:
+            [link] = re.findall(r'href="\?([^"]*)">Keep looking', page)
+            query = {key: values[0] for key, values in parse_qs(unescape(link)).items()}
+            page, number = site.page(name, HTTPStatus.OK, **query), number + 1
+        assert number
+        assert f">{lines:,}<" in page
+    again = site.page("requests", before=query["before"])  # another process answers
+    assert "Only what is older" in again
+    assert "3,000" not in again
+
+
+def test_pages_are_for_readers_only(site: Site, client: Client) -> None:
+    """Errors tell as much as the records do."""
+    for query in (
+        {"sort": "x"},
+        {"since": "x"},
+        {"since": "1h", "until": "2h"},
+        {"before": "x"},
+        {"path": "/etc/passwd"},
+    ):
+        for name in "errors", "requests":
+            assert 'class="errornote"' in site.page(name, 400, **query)
+    for name in "errors", "requests":
+        assert client.post(reverse(f"admin:applog_log_{name}")).status_code == HTTPStatus.METHOD_NOT_ALLOWED
+        with places.place(), places.place():
+            assert site.page(name, 503)
+    client.force_login(get_user_model().objects.create_user("other", is_staff=True))
+    for name in "errors", "requests":
+        assert site.page(name, 403)
