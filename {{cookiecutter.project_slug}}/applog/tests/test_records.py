@@ -113,6 +113,13 @@ def visitor() -> Client:
     return Client(raise_request_exception=False)
 
 
+def test_fields_in_text_are_those_that_are_bound(log: Log) -> None:
+    """Whoever reads the text log must know where a field has gone."""
+    with bind(order_id=7):
+        logger.info("paid", extra={"given": "by extra"})
+    assert log.getvalue().endswith("paid order_id=7\n")
+
+
 @pytest.mark.parametrize("what", ["200", "404", "500", "missing", "denied", "broken"])
 def test_each_record_of_a_request_has_its_id(log: Log, visitor: Client, what: str, settings: Any) -> None:
     """Without it nobody finds out which of a hundred requests has failed; Django logs errors after the middleware."""
