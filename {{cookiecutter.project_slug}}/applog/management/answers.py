@@ -96,7 +96,7 @@ def print_requests(command: BaseCommand, logs: list[ProjectLog], query: Query, o
         print_route(command, rest, "others")
     print_route(command, everything, "all")
     command.stdout.write("\n")
-    print_head(command, f"from {show_minute(window.begin)} on")
+    print_head(command, f"from {show_minute(window.begin)}")
     for start, part in zip(window.starts, requests.parts, strict=True):
         if part.count:
             print_route(command, part, show_minute(start), most=max(part.count for part in requests.parts))
