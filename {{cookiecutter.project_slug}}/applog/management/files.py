@@ -39,7 +39,7 @@ def list_files(command: BaseCommand, logs: list[ProjectLog]) -> None:
         if not found:
             command.stdout.write("  no file yet")
         total, number = total + sum(file.size for file in found), number + len(found)
-    command.stdout.write(f"{number} files take {show_size(total)} on disk.")
+    command.stdout.write(f"{count_files(number)} {'takes' if number == 1 else 'take'} {show_size(total)} on disk.")
 
 
 def clear(command: BaseCommand, logs: list[ProjectLog], options: dict[str, Any]) -> None:
@@ -63,10 +63,10 @@ def clear(command: BaseCommand, logs: list[ProjectLog], options: dict[str, Any])
         return
     size = show_size(sum(file.size for _, file in old))
     if not options["delete"]:
-        command.stdout.write(f"{len(old)} files with {size} would be removed; add --delete to remove them.")
+        command.stdout.write(f"{count_files(len(old))} with {size} would be removed, with --delete.")
         return
     if not options["no_input"]:
-        command.stdout.write(f'Remove {len(old)} files with {size}? Type "yes": ', ending="")
+        command.stdout.write(f'Remove {count_files(len(old))} with {size}? Type "yes": ', ending="")
         command.stdout.flush()
         if sys.stdin.readline().strip() != "yes":
             raise CommandError("Nothing was removed.")
@@ -76,7 +76,7 @@ def clear(command: BaseCommand, logs: list[ProjectLog], options: dict[str, Any])
         removed, errors = remove(log, [file for other, file in old if other is log])
         number += removed
         kept += errors
-    command.stdout.write(f"{number} files were removed.")
+    command.stdout.write(f"{count_files(number)} {'was' if number == 1 else 'were'} removed.")
     if kept:
         raise CommandError("\n".join(str(error) for error in kept))
 

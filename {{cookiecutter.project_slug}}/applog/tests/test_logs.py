@@ -93,6 +93,7 @@ def test_the_command_shows_records_and_files(path: Path, logs: Logs) -> None:
     [record] = map(json.loads, logs("--json").splitlines())
     assert (record["level"], record["logger"], record["message"]) == ("ERROR", "shop", "grüße")
     assert "django.log" in logs("list")
+    assert "\n1 file takes " in logs("list")
     assert "grüße" in logs("stats")
     path.rename(path.with_name("django.log.1"))
     assert "No rotated file is that old" in logs("clear", "--older-than", "1h", "--delete")
@@ -134,9 +135,9 @@ def test_old_files_are_removed_only_when_that_is_asked_for(path: Path, logs: Log
     """Records that were removed by a look at them are gone for good."""
     write(path, "old")
     old = path.rename(path.with_name("django.log.1"))
-    assert "1 files with" in logs("clear", "--older-than", "0s")
+    assert "1 file with" in logs("clear", "--older-than", "0s")
     assert old.exists()
-    assert "1 files were removed" in logs("clear", "--older-than", "0s", "--delete", "--no-input")
+    assert "1 file was removed" in logs("clear", "--older-than", "0s", "--delete", "--no-input")
     assert not old.exists()
 
 
