@@ -212,7 +212,7 @@ def test_a_search_that_finds_nothing_says_so(logs):
     ("arguments", "reason"),
     [
         (["../../etc/passwd"], "no log"),
-        (["--level", "LOUD"], "LOUD is not a level"),
+        (["--level", "LOUD"], "'LOUD' is not a level"),
         (["--regex", "("], "missing \\)"),
         (["--since", "then"], "is not a time"),
         (["-n", "-1"], "number from 0"),

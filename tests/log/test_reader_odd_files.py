@@ -331,7 +331,8 @@ def test_a_regular_expression_finds_what_it_matches(log, pattern):
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ({"level": "LOUD"}, "LOUD is not a level"),
+        ({"level": "LOUD"}, "'LOUD' is not a level"),
+        ({"level": "="}, "'' is not a level"),
         ({"pattern": "("}, "missing \\)"),
         ({"pattern": r"\L<names>"}, "cannot be used"),
         ({"pattern": "a{3,1}"}, "cannot be used"),

@@ -65,7 +65,7 @@ class Query:
         known = logging.getLevelNamesMapping()
         for level in self._named_levels if self.level else ():
             if level not in known:
-                message = f"{level} is not a level; the levels are DEBUG, INFO, WARNING, ERROR and CRITICAL."
+                message = f"{level!r} is not a level; the levels are DEBUG, INFO, WARNING, ERROR and CRITICAL."
         if self.logger and not all(part.removeprefix("-") for part in self.logger.split(",")):
             message = "A logger's name is missing; write names with commas between them."
         if len(self.pattern) > PATTERN_CHARACTERS:
