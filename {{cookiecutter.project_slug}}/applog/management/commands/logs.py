@@ -149,7 +149,9 @@ class Command(BaseCommand):
             for name in names:
                 if options[name] and action not in actions:
                     option = f"--{name.replace('_', '-')}"
-                    raise CommandError(f"{option} is for {' and '.join(actions)}; leave it out of {action}.")
+                    *most, last = actions
+                    words = f"{', '.join(most)} and {last}" if most else last
+                    raise CommandError(f"{option} is for {words}; leave it out of {action}.")
 
     def act(self, action: str, logs: list[ProjectLog], options: dict[str, Any]) -> None:
         """Run one of ACTIONS."""
