@@ -101,6 +101,9 @@ class LogForm(forms.Form):
                 raise ValidationError(message)
         if self.errors:
             return self.cleaned_data
+        since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
+        if since and until and since >= until:
+            raise ValidationError(_("The time has to begin before it ends."))
         positions = [self.cleaned_data[name] for name in POSITIONS if self.cleaned_data.get(name)]
         if len(positions) > 1 or any(position.keys() - {log.name for log in self.chosen} for position in positions):
             message = _("This position in the logs does not match the other filters.")

@@ -161,6 +161,14 @@ def test_a_period_begins_with_its_first_moment_and_ends_before_its_last(reader: 
     assert messages(show(reader, since=first, until=last)) == ["10 s", "20 s"]
 
 
+def test_a_time_that_ends_before_it_begins_is_refused(reader: Client, write: Write) -> None:
+    """No record is in it, so that the log seems to have none."""
+    write("old", age=9000)
+    response = reader.get(reverse("admin:applog_log_changelist"), {"since": "2h", "until": "3h"})
+    assert response.status_code == 400
+    assert "The time has to begin before it ends." in response.text
+
+
 def test_a_record_of_both_logs_is_shown_once(reader: Client, write: Write) -> None:
     """What concerns security stands in both logs; two rows would look like two sign-ins."""
     for log in ("django", "security"):

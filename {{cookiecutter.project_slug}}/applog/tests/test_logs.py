@@ -202,6 +202,14 @@ def test_what_is_in_the_way_is_left_out(logs: Logs, path: Path) -> None:
             logs(*wrong)
 
 
+@pytest.mark.parametrize("action", ["show", "stats", "errors", "requests"])
+def test_a_time_that_ends_before_it_begins_is_refused(logs: Logs, action: str) -> None:
+    """No record is in it, so that the log seems to have none."""
+    for until in ("3h", "2026-02-09"):
+        with pytest.raises(CommandError, match=r"^--since has to be before --until\.$"):
+            logs(action, "--since", "2h", "--until", until)
+
+
 def test_a_time_that_cannot_be_is_named_as_it_was_typed(logs: Logs) -> None:
     """Whoever reads another time than the one typed looks for the mistake elsewhere."""
     with pytest.raises(CommandError, match="'26:00' is not a time"):

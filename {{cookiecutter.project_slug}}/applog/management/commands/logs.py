@@ -144,7 +144,9 @@ class Command(BaseCommand):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def check_options(self, action: str, options: dict[str, Any]) -> None:
-        """Refuse options that would do nothing. Raises CommandError."""
+        """Refuse options that would do nothing, and a time that ends before it begins. Raises CommandError."""
+        if options["since"] and options["until"] and options["since"] >= options["until"]:
+            raise CommandError("--since has to be before --until.")
         for names, actions in OPTIONS.items():
             for name in names:
                 if options[name] and action not in actions:
