@@ -44,7 +44,7 @@ def download(request: HttpRequest) -> HttpResponseBase:
         form = LogForm(request.GET)
         is_valid = form.is_valid()
     if not is_valid:
-        return HttpResponse(form.sentence, status=400, content_type="text/plain")
+        return HttpResponse("\n".join(form.sentences), status=400, content_type="text/plain")
     kind = AsyncDownload if isinstance(request, ASGIRequest) else BlockingDownload
     if (pieces := kind.take(request, stream(request, form))) is None:
         return busy(request, HttpResponse(BUSY, content_type="text/plain"))

@@ -27,10 +27,11 @@ class LogForm(forms.Form):
     A log is chosen by its name in `project_logs`. Nothing in the form is used as the path of a file.
     """
 
-    log = forms.ChoiceField(required=False)
+    log = forms.ChoiceField(label=_("Log"), required=False)
     level = forms.CharField(label=_("Level"), required=False, max_length=200)
-    text = SearchField(required=False, strip=False, max_length=PATTERN_CHARACTERS)
+    text = SearchField(label=_("Search"), required=False, strip=False, max_length=PATTERN_CHARACTERS)
     kind = forms.ChoiceField(
+        label=_("Kind of search"),
         required=False,
         choices=[("", _("Text")), ("pattern", _("Regular expression"))],
         widget=forms.Select({"aria-label": _("Kind of search")}),
@@ -154,12 +155,13 @@ class LogForm(forms.Form):
         return not (data["own"] or asks or [log.name for log in self.chosen] == ["security"])
 
     @property
-    def sentence(self) -> str:
-        """What is wrong, in one sentence; "" if nothing is."""
-        for name, errors in self.errors.get_json_data().items():
-            label = "" if name == "__all__" else f"{self[name].label}: "
-            return f"{label}{errors[0]['message']}"
-        return ""
+    def sentences(self) -> list[str]:
+        """What is wrong, each in one sentence; what has no label is named as in the address."""
+        return [
+            message if name == "__all__" else f"{self.fields[name].label or name}: {message}"
+            for name, errors in self.errors.items()
+            for message in map(str, errors)
+        ]
 
     @property
     def values(self) -> dict[str, str]:

@@ -538,12 +538,34 @@ def test_a_bad_parameter_is_refused_with_a_sentence(reader: Client, write: Write
     write("hello")
     response = reader.get(reverse("admin:applog_log_changelist"), query)
     assert response.status_code == 400
-    [sentence] = re.findall('<p class="errornote" role="alert">(.*?)</p>', response.text)
+    [sentence] = said(response.text)
     assert sentence.endswith(".")
     assert not messages(response.text)
     assert "Nothing was searched." in response.text
     assert "<b>django.log</b>" in response.text  # its files are there to be looked at
     assert reader.get(reverse("admin:applog_log_download"), query).status_code == 400
+
+
+def said(page: str) -> list[str]:
+    """Return the sentences that a page refuses its address with."""
+    [note] = re.findall('<p class="errornote" role="alert">(.*?)</p>', page)
+    return re.findall("<bdi>(.*?)</bdi>", note)
+
+
+@pytest.mark.parametrize("name", ["changelist", "errors"])
+def test_all_that_is_wrong_is_said_at_once(reader: Client, write: Write, settings: Any, name: str) -> None:
+    """Whoever mends one word of an address, and is told of the next one, gives up."""
+    write("hello")
+    wrong = {"since": "soon", "kind": "x", "log": "x", "before": "x", "unknown": "x"}
+    address = reverse(f"admin:applog_log_{name}")
+    sentences = said(reader.get(address, wrong).text)
+    labels = [sentence.partition(": ")[0] for sentence in sentences if ": " in sentence]
+    assert sorted(labels) == ["From", "Kind of search", "Log", "before"]
+    assert len(sentences) == 5
+    if name == "changelist":
+        assert reader.get(f"{address}download/", wrong).text.count("\n") == 4
+    settings.LANGUAGE_CODE = "de"
+    assert any(sentence.startswith("Art der Suche: ") for sentence in said(reader.get(address, wrong).text))
 
 
 def test_a_model_without_a_table_troubles_nobody(tmp_path: Path) -> None:
