@@ -211,3 +211,38 @@ def test_the_page_needs_no_scripts(site, open_browser):
     browser.find_element(By.NAME, "text").send_keys("nobody logged this\n")
     wait_for(lambda: browser.find_elements(By.CLASS_NAME, "log-none"))
     assert messages(browser) == []
+
+
+# Texts in Latin letters that begin or end with a mark, and lie in an element that is read from right to left.
+TURNED = r"""
+const found = [];
+document.querySelectorAll("details").forEach(part => { part.open = true; });
+for (const element of document.querySelectorAll("#content *")) {
+  const isSeen = element.checkVisibility() && !element.closest(".visually-hidden");
+  if (!isSeen || getComputedStyle(element).direction === "ltr") continue;
+  for (const node of element.childNodes) {
+    const text = node.nodeType === Node.TEXT_NODE ? node.textContent.trim() : "";
+    if (/^[ -~]*[A-Za-z][ -~]*$/.test(text) && /^\W|\W$/.test(text)) found.push(text);
+  }
+}
+return found;
+"""
+
+
+def test_what_is_not_translated_keeps_its_order_from_right_to_left(bake, environment, open_browser):
+    """A full stop before the sentence, or a colon before its label, is read as part of what stands there."""
+    python, project = environment("5.2"), bake()
+    settings = project / "config" / "settings.py"
+    text = settings.read_text(encoding="utf-8")
+    settings.write_text(text.replace('LANGUAGE_CODE = "en-us"', 'LANGUAGE_CODE = "ar"'), encoding="utf-8")
+    prepare(project, python)
+    write(project, "django.log", record("hello"), "without a time\n")
+    with started_servers() as start:
+        address = start(python, project, {"LOG_LEVEL": "WARNING"})[0]
+        browser = open_browser()
+        sign_in(browser, address)
+        wrong = "since=soon&kind=x"
+        for query in ("?log=all", "?live=1", "?text=nobody", f"?{wrong}", "errors/", f"errors/?{wrong}", "requests/"):
+            browser.get(f"{address}{PAGE}{query}")
+            assert browser.execute_script("return document.documentElement.dir") == "rtl"
+            assert browser.execute_script(TURNED) == [], query
