@@ -210,6 +210,24 @@ def test_files_are_compressed_between_forks(log):
     assert len(list(log.parent.glob("django.log.*.gz"))) >= 5
 
 
+@KINDS
+def test_a_namer_that_logs_while_a_file_is_compressed(log, make, capfd, cls):
+    """Without this, its record waits for the lock that the compressing thread has, and says that it waits."""
+    handler = make(cls, log, **options_of(cls, compress=True))
+
+    def name(default):
+        handler.handle(record(BEGIN, "naming"))
+        return default
+
+    handler.namer = name
+    write(handler, range(8))
+    until = time.monotonic() + 20
+    while not (packed := list(log.parent.glob("django.log.*.gz"))) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert packed
+    assert capfd.readouterr().err == ""
+
+
 @posix
 def test_a_file_for_late_records_has_the_mode_of_the_log(log, make):
     """Without this, the group that reads the log does not read what came late."""

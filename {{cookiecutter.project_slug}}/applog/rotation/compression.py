@@ -25,6 +25,7 @@ PIECE = 1 << 18  # bytes; compressing them takes some milliseconds, during which
 FIRST_PAUSE, LAST_PAUSE = 1.0, 64.0  # seconds, doubled each time while a file is in use
 AGAIN_PAUSE = 0.05  # after a fork, as there may be another one before long
 LOCK_SECONDS = 2.0
+LISTINGS = 5  # of the rotated files, until none was renamed meanwhile
 GZIP = zlib.MAX_WBITS + 16  # how zlib is asked for the gzip format
 TRAILER = 8  # bytes: checksum and size of what is packed, RFC 1952, section 2.3.1
 
@@ -131,15 +132,16 @@ class Compressor:
                 packed = os.fstat(file.fileno())
             os.utime(self._temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
             lock = ProcessLock(self._path)
-            lock.acquire(LOCK_SECONDS)  # now no file changes its name
-            try:
-                for name in self._plain():
-                    now = os.stat(name)
-                    is_whole = now.st_size == size and os.path.samestat(os.stat(self._temporary), packed)
-                    if now.st_ino and os.path.samestat(now, status) and is_whole:
-                        self._replace(name)
-            finally:
-                lock.close()
+            for _ in range(LISTINGS):
+                paths = self._plain()  # not under the lock, for which the record of a namer that logs would wait
+                lock.acquire(LOCK_SECONDS)  # now no file changes its name
+                try:
+                    if name := next((path for path in paths if _is_at(path, status)), None):
+                        if os.stat(name).st_size == size and _is_at(self._temporary, packed):
+                            self._replace(name)
+                        break
+                finally:
+                    lock.close()
 
     def _replace(self, path: str) -> None:
         packed = path + PACKED
@@ -149,6 +151,13 @@ class Compressor:
             return  # somebody else's
         # A process that is killed here leaves both, and the next one comes to this line.
         os_files.free_name(path)
+
+
+def _is_at(path: str, status: os.stat_result) -> bool:
+    with suppress(OSError):
+        now = os.stat(path)
+        return bool(now.st_ino) and os.path.samestat(now, status)
+    return False
 
 
 def _trailer(path: str) -> bytes:
