@@ -85,18 +85,14 @@ def test_windows_refuses_another_program_s_rotation(settings_on):
 @pytest.fixture(scope="module")
 def refusal(cookies_session, environment):
     """Return a function that starts a project with a bad variable and returns the sentence that stops it."""
-    projects = {}
+    project = cookies_session.bake().project_path
+    (project / ".env").unlink()
+    python = environment("5.2")
 
-    def start(django_version="5.2", **variables):
-        python = environment(django_version)
-        if django_version not in projects:
-            project = cookies_session.bake(extra_context={"django_version": django_version}).project_path
-            (project / ".env").unlink()
-            projects[django_version] = project
+    def start(**variables):
         given = {**os.environ, **PRODUCTION, "PYTHONUTF8": "1", **variables}
         done = subprocess.run(
-            [python, "manage.py", "check"], capture_output=True, encoding="utf-8", check=False,
-            cwd=projects[django_version],
+            [python, "manage.py", "check"], cwd=project, capture_output=True, encoding="utf-8", check=False,
             env={key: value for key, value in given.items() if value is not None},
         )  # fmt: skip
         assert done.returncode == 1
@@ -141,13 +137,6 @@ def test_a_bad_variable_stops_the_start_with_a_sentence(refusal, variable, value
     sentence = refusal(**{variable: value})
     assert sentence.startswith(f'Environment variable "{variable}" ')
     assert sentence.endswith(". The file .env.example explains each variable.")
-
-
-@pytest.mark.parametrize("django_version", ["5.2", "6.1"])
-def test_mail_by_two_ways_of_tls_at_once_stops_the_start(refusal, django_version):
-    """The first mail that is to be sent, of an error perhaps, would fail."""
-    sentence = refusal(django_version, EMAIL_USE_TLS="true", EMAIL_USE_SSL="true")
-    assert re.search('"EMAIL_USE_SSL" invalid: .*not with EMAIL_USE_TLS', sentence)
 
 
 def test_an_env_file_that_cannot_be_read_stops_the_start_with_a_sentence(bake, environment):

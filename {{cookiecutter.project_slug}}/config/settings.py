@@ -227,8 +227,8 @@ EMAIL_HOST = env.str("EMAIL_HOST", default="localhost")
 EMAIL_PORT = env.int("EMAIL_PORT", default=25)
 EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
 EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
-EMAIL_USE_TLS = tls = env.bool("EMAIL_USE_TLS", default=False)
-EMAIL_USE_SSL = env.bool("EMAIL_USE_SSL", False, validate=validate.Range(max=not tls, error="not with EMAIL_USE_TLS"))
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=False)
+EMAIL_USE_SSL = env.bool("EMAIL_USE_SSL", default=False)
 EMAIL_TIMEOUT = 10  # seconds
 # % else
 smtp = {
@@ -236,8 +236,8 @@ smtp = {
     "port": env.int("EMAIL_PORT", default=25),
     "username": env.str("EMAIL_HOST_USER", default=""),
     "password": env.str("EMAIL_HOST_PASSWORD", default=""),
-    "use_tls": (tls := env.bool("EMAIL_USE_TLS", default=False)),
-    "use_ssl": env.bool("EMAIL_USE_SSL", False, validate=validate.Range(max=not tls, error="not with EMAIL_USE_TLS")),
+    "use_tls": env.bool("EMAIL_USE_TLS", default=False),
+    "use_ssl": env.bool("EMAIL_USE_SSL", default=False),
     "timeout": 10,  # seconds
 }
 MAILERS = {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"} if DEBUG else {"OPTIONS": smtp}}
