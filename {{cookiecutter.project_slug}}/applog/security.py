@@ -119,9 +119,10 @@ def saved(instance: Any, using: str, created: bool, update_fields: Iterable[str]
         record_change("user_created", f"{who}, {changes}" if changes else who, using)
         return
     is_removed = not is_password_usable(now.get("password"))
+    was_there = is_password_usable(before.get("password"))
     # After a change of the hasher, signing in hashes the same password again, and saves only that field.
     rehashed = set(update_fields or ()) == {"password"} and vars(instance).get("_password", "") is None
-    if now.get("password") != before.get("password") and (is_removed or not rehashed):
+    if now.get("password") != before.get("password") and (was_there if is_removed else not rehashed):
         message = f"{who}, password removed" if is_removed else who
         record_change("authn_password_change", message, using, logging.INFO)
     if changes:

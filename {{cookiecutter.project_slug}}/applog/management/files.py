@@ -88,7 +88,7 @@ def remove(log: ProjectLog, old: list[LogFile]) -> tuple[int, list[OSError]]:
     if removed:
         size = show_size(sum(file.size for file in removed))
         last = timezone.localtime(max(changes[file.identity] for file in removed)).isoformat(timespec="seconds")
-        what = f"log {log.name}, {count_files(len(removed))} with {size}, last record {last}"
+        what = f"log {log.name}, {count_files(len(removed))} with {size}, last change {last}"
         who = f"by {security.system_user()!r} on this machine"
         security.record(logging.WARNING, "sensitive_delete", f"{what}, {who}")
     return len(removed), errors

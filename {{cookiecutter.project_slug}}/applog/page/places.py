@@ -84,7 +84,7 @@ def answer_form(  # noqa: PLR0913, PLR0917  a page, and what is done for it
             found = read()
         except SlowPatternError:
             form.add_error(None, SLOW_PATTERN)
-            return TemplateResponse(request, template, context, status=400)
+            return TemplateResponse(request, template, context | {"is_given_up": True}, status=400)
     return TemplateResponse(request, template, context | describe(found))
 
 

@@ -48,7 +48,7 @@ def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     # What Django's template for lists of rows needs; the last one avoids an inline style, which CSP forbids.
     context |= {"cl": SimpleNamespace(opts=context["opts"], has_filters=False), "actions_on_top": True}
     context |= {
-        "files": [describe_log(log) for log in form.logs.values()],
+        "files": lambda: [describe_log(log) for log in form.logs.values()],  # the template calls it
         "is_written": any("filename" in options for options in used_handlers().values()),
     }
     if form.is_valid():

@@ -210,6 +210,8 @@ def is_error(record: Record) -> bool:
 
 
 def _is_refusal(record: Record) -> bool:
+    if not record.logger.startswith(("applog.", "django.")):  # in others' records the words mean something else
+        return False
     event = record.fields.get("event") or split_context(record.logger, record.message).event
     return isinstance(event, str) and event in REFUSALS
 

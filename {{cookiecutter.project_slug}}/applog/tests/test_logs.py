@@ -157,7 +157,7 @@ def test_who_removes_files_leaves_a_trace(manage: Manage, project: Path) -> None
     assert not (folder / "security.log.2026-02-09").exists()
     [record] = (folder / "security.log").read_text(encoding="utf-8").splitlines()
     who = f"by {system_user()!r} on this machine"
-    what = rf"sensitive_delete: log security, 1 file with \d+ bytes, last record [\dT:+-]+, {re.escape(who)}"
+    what = rf"sensitive_delete: log security, 1 file with \d+ bytes, last change [\dT:+-]+, {re.escape(who)}"
     assert re.search(rf"WARNING applog\.security \[-\] {what}$", record)
 
 
