@@ -174,6 +174,7 @@ def test_standard_output_as_a_file(kind):
     """Without this, a container whose log is /dev/stdout has none."""
     done = subprocess.run(command(scenes.write_some, "/dev/stdout", kind), capture_output=True, text=True, check=True)
     assert [line.split()[1] for line in done.stdout.splitlines()] == ["n0n", "n1n", "n2n"]
+    assert not Path("/dev/.stdout.lock").exists()
     assert done.stderr == ""
 
 
@@ -253,3 +254,43 @@ def test_a_value_error_of_somebody_else_writes_nothing_twice(log, make, cls):
     handler.stream.__class__ = Interrupted
     write(handler, [1], time.time())
     assert_each_once(log, [0, 1])
+
+
+@KINDS
+def test_a_rotator_that_logs_much(log, make, cls, capfd):
+    """Without this, what an upload at DEBUG says is more than Python can have calls within calls."""
+    handler = make(cls, log, **options_of(cls))
+
+    def rotate(source, dest):
+        for number in range(3000):
+            handler.handle(record(BEGIN, f"said {number}."))
+        copy_and_remove(source, dest)
+
+    handler.rotator = rotate
+    write(handler, range(3))
+    text = text_of(log)
+    assert [number for number in range(3000) if text.count(f"said {number}.") != 1] == []
+    assert_each_once(log, range(3))
+    assert capfd.readouterr().err == ""
+
+
+@posix
+@KINDS
+def test_a_child_that_is_forked_by_a_rotator(log, make, cls):
+    """Without this, what waits until the file is moved is written by the child, too."""
+    handler = make(cls, log, **options_of(cls))
+
+    def rotate(source, dest):
+        copy_and_remove(source, dest)
+        handler.handle(record(BEGIN, "said once"))
+        if not (child := os.fork()):
+            handler._process_lock.close()  # noqa: SLF001  its parent's
+            handler.rotator = None
+            handler.handle(record(BEGIN, "of the child"))
+            os._exit(0)
+        os.waitpid(child, 0)
+        handler.rotator = None
+
+    handler.rotator = rotate
+    write(handler, range(3))
+    assert text_of(log).count("said once") == 1

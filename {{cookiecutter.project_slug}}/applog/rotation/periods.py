@@ -15,7 +15,7 @@ from typing import Self
 MONDAY_1970 = -3 * 86400  # 1970 began on a Thursday
 YEAR = 366 * 86400
 # The first day of 2026, which is in week 0, and one with two digits of each month, whose names may have any letters.
-EXAMPLES = 1_767_225_600, *(1_768_000_000 + month * 30 * 86400 for month in range(12))
+EXAMPLES = 1_767_225_600, *(1_769_000_000 + month * 30 * 86400 for month in range(12))
 
 
 class Periods:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 import weakref
+from collections import deque
 from contextlib import suppress
 
 from applog.rotation.os_files import FOLDER_MODE, WINDOWS, OwnFile
@@ -89,6 +90,7 @@ class ProcessLock:
         held: whether this object has the lock.
         busy: whether this process is rotating the file; set by the owner, and cleared in a forked child.
         retry_at: when a rotation that failed may be tried again, by `time.monotonic`; set by the owner.
+        waiting: time and text of what the owner could not write while it was busy; not a forked child's either.
 
     """
 
@@ -96,6 +98,7 @@ class ProcessLock:
         self.held = self.busy = False
         self.retry_at = self._hopeless_until = -math.inf
         folder, name = os.path.split(path)
+        self.waiting: deque[tuple[float, bytes]] = deque()
         self._log, self._path = path, os.path.join(folder, f".{name}.lock")
         self._file: OwnFile | None = None
         _locks.add(self)
@@ -182,6 +185,7 @@ def _close_inherited() -> None:
     """Close the locks that a forked child inherits: it would hold them for longer than its parent does."""
     for lock in list(_locks):
         lock.busy = False
+        lock.waiting.clear()
         lock.close()
 
 

@@ -4,6 +4,8 @@ import logging
 import math
 import os
 import re
+import stat
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from logging.handlers import BaseRotatingHandler
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from applog.rotation.compression import PACKED, Compressor
-from applog.rotation.os_files import REMOVED, WINDOWS, free_name, remove, rename, resolve
+from applog.rotation.os_files import REMOVED, WINDOWS, check_movable, free_name, remove, rename, resolve
 from applog.rotation.process_lock import ProcessLock
 
 LOOK_SECONDS = 0.5  # the longest time until a moved file is noticed
@@ -107,6 +109,12 @@ class Retention(BaseRotatingHandler):
         """Tell whether the file must be rotated before a record of `length` bytes."""
         return 0 < self._limit() <= status.st_size + length and status.st_size > 0
 
+    def _can_rotate(self, status: os.stat_result | None) -> bool:
+        """Tell whether there is an ordinary file, or none yet: a pipe or a device is not rotated, and needs no lock."""
+        if status:
+            return stat.S_ISREG(status.st_mode)
+        return os.path.isfile(self.baseFilename) or not os.path.exists(self.baseFilename)
+
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802  the standard library's name
         """Tell whether the file is full or from an earlier period than `record`."""
         with self.lock, suppress(OSError):
@@ -150,6 +158,25 @@ class Retention(BaseRotatingHandler):
     def _has_rotator(self) -> bool:
         """Tell whether others' code moves the file, which nobody may write meanwhile."""
         return callable(self.rotator) or type(self).rotate is not Retention.rotate
+
+    def _roll(self, created: float) -> None:
+        """Rename the file, open the next one, and remove the oldest ones. The caller holds the lock."""
+        # gh-116263: an empty file is not renamed. bpo-45401: nor are /dev/stdout and the like.
+        path, files, is_new = self.baseFilename, None, False
+        if os.path.isfile(path) and os.path.getsize(path) and time.monotonic() >= self._process_lock.retry_at:
+            self._process_lock.retry_at = time.monotonic() + LOOK_SECONDS
+            check_movable(path)  # before a backup is touched
+            status = os.stat(path)
+            files = self._rename(self._rotated())
+            self._reopen(status)
+            self._process_lock.retry_at, is_new = -math.inf, True
+        if is_new or not os.fstat(self.stream.fileno()).st_size:
+            self._begin(created)
+            discard(path, self._surplus(self._rotated() if files is None else files))
+
+    def _reopen(self, like: os.stat_result | None = None) -> None:
+        """Open the file at the path, which gets mode and owner of `like` if it is a new one."""
+        raise NotImplementedError
 
     def _rename(self, files: list[Rotated]) -> list[Rotated] | None:
         """Rename the file, which is not empty and can be renamed. The caller holds the lock.

@@ -21,14 +21,14 @@ import logging
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from applog.rotation import os_files
 from applog.rotation.complaints import Complaints
 from applog.rotation.process_lock import ProcessLock
-from applog.rotation.retention import LOOK_SECONDS, UNLIMITED_BYTES, Retention, discard
+from applog.rotation.retention import LOOK_SECONDS, UNLIMITED_BYTES, Retention
 
 
 class SharedFileHandler(Retention):
@@ -49,7 +49,6 @@ class SharedFileHandler(Retention):
     encoding: str
     errors: str
     _closed: bool
-    _waiting: Sequence[tuple[float, bytes]] = ()  # what was logged at a moment when it could not be written
 
     def __init__(self, filename: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
         super().__init__(filename, *args, **kwargs)
@@ -97,6 +96,7 @@ class SharedFileHandler(Retention):
                 if done != length:
                     os_files.take_back(stream, done)
             else:
+                stream = None  # it may be another one then
                 self._look_and_write(record.created, data)
         except Exception as error:  # noqa: BLE001  a log must never stop the application
             self._close_window()
@@ -118,6 +118,12 @@ class SharedFileHandler(Retention):
         if self._process_lock.busy:  # a namer, a rotator or a signal handler logs
             self._put_meanwhile(created, data)
             return
+        try:
+            self._look_and_put(created, data)
+        finally:
+            self._put_waiting()
+
+    def _look_and_put(self, created: float, data: bytes) -> None:
         with self._busy():
             self._close_window()  # for what is logged meanwhile
             exclusive = os_files.WINDOWS or self._has_rotator()
@@ -147,13 +153,18 @@ class SharedFileHandler(Retention):
     def _look(self, created: float, length: int, *, exclusive: bool) -> None:
         """Open the file at the path, and rotate it if it is due. With `exclusive`, take the lock in any case."""
         status = self._status()
+        if not self._can_rotate(status):
+            if status is None:
+                self._reopen()
+            return
         if exclusive or status is None or self._is_due(status, created, length):
             try:
                 self._process_lock.acquire(60 if self._has_rotator() else 1)
             except OSError:
                 if not self.stream or self._status():
                     raise
-                self._reopen()  # without the lock, too: another process has rotated or removed the file
+                # Without the lock, too: another process has rotated or removed the file.
+                self._reopen(os.fstat(self.stream.fileno()) if self.stream.is_own() else None)
                 return
             if self._status() is None:
                 self._reopen()
@@ -164,11 +175,6 @@ class SharedFileHandler(Retention):
         if self._process_lock.busy:
             self._process_lock.release()
             self._process_lock.busy = False
-        while self._waiting:
-            (created, data), *self._waiting = self._waiting
-            if self._has_rotator():  # what it says must not be the reason to call it again
-                self._process_lock.retry_at = time.monotonic() + LOOK_SECONDS
-            self._look_and_write(created, data)
         if self._closed:  # a record after logging.shutdown, while the interpreter exits
             self._close_files()
         elif self._compressor:
@@ -182,9 +188,19 @@ class SharedFileHandler(Retention):
     def _put_meanwhile(self, created: float, data: bytes) -> None:
         """Write what is logged while the handler looks, or let it wait until it has."""
         if self._must_wait(created):
-            self._waiting = (*self._waiting, (created, data))
+            self._process_lock.waiting.append((created, data))
         else:
             self._put(created, data)
+
+    def _put_waiting(self) -> None:
+        while self._process_lock.waiting:
+            created, data = self._process_lock.waiting.popleft()
+            if self._has_rotator():  # what it says must not be the reason to call it again
+                self._process_lock.retry_at = time.monotonic() + LOOK_SECONDS
+            try:
+                self._look_and_put(created, data)
+            except Exception as error:  # noqa: BLE001
+                self._complaints.lost(error)
 
     def _must_wait(self, _created: float) -> bool:
         return self._has_rotator()  # which moves the file at that moment
@@ -213,21 +229,7 @@ class SharedFileHandler(Retention):
                 self._process_lock.retry_at = -math.inf
                 self._reopen()
                 self._roll(time.time())
-
-    def _roll(self, created: float) -> None:
-        """Rename the file, open the next one, and remove the oldest ones. The caller holds the lock."""
-        # gh-116263: an empty file is not renamed. bpo-45401: nor are /dev/stdout and the like.
-        path, files = self.baseFilename, None
-        if os.path.isfile(path) and os.path.getsize(path) and time.monotonic() >= self._process_lock.retry_at:
-            self._process_lock.retry_at = time.monotonic() + LOOK_SECONDS
-            os_files.check_movable(path)  # before a backup is touched
-            status = os.stat(path)
-            files = self._rename(self._rotated())
-            self._reopen(status)
-            self._process_lock.retry_at = -math.inf
-        if not os.fstat(self.stream.fileno()).st_size:
-            self._begin(created)
-            discard(path, self._surplus(self._rotated() if files is None else files))
+            self._put_waiting()
 
     def _close_files(self) -> None:
         stream, self.stream = self.stream, None
