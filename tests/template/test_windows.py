@@ -1,5 +1,7 @@
 """The template and its project under a Python for Windows: the system's own, or the one in WINDOWS_PYTHON."""
 
+import subprocess
+
 import pytest
 from conftest import CHOICES, ROOT, WINDOWS_PYTHON, run, windows
 
@@ -28,6 +30,9 @@ def test_generation_works_with_a_legacy_code_page_and_a_strange_path(tmp_path):
 @pytest.mark.parametrize("accounts", CHOICES["accounts"])
 def test_a_generated_project_passes_its_own_tests(bake, windows_python, accounts):
     """The promise of this template is a project that works on Windows."""
+    loads = subprocess.run([windows_python, "-c", "import cryptography.exceptions"], capture_output=True, check=False)
+    if accounts == "allauth" and loads.returncode:
+        pytest.skip("this Python for Windows lacks cryptography, or, under Wine, python3.dll and what else it needs")
     project = bake(accounts=accounts)
     run(windows_python, "manage.py", "check", cwd=project)
     run(windows_python, "manage.py", "migrate", "--verbosity", "0", cwd=project)
