@@ -11,17 +11,21 @@ from pathlib import Path
 
 import handler_scenes as scenes
 import pytest
-from handler_support import ProcessLock, assert_each_once, command, own_files, record, text_of
+from handler_support import (
+    BEGIN,
+    CLASSES,
+    DAY,
+    ProcessLock,
+    assert_each_once,
+    command,
+    options_of,
+    own_files,
+    record,
+    text_of,
+)
 
-DAY = 86400
-BEGIN = 20_000 * DAY + 100  # 2024-10-04
-KINDS = pytest.mark.parametrize("cls", ["SharedRotatingFileHandler", "SharedTimedRotatingFileHandler"])
+LIMITS = {"maxBytes": 250, "backupCount": 50}  # a file takes two lines of 100 bytes
 posix = pytest.mark.skipif(sys.platform == "win32", reason="pipes in the file system, fork and signals are of POSIX")
-
-
-def options_of(cls, **more):
-    """Return options with which a file takes two lines of 100 bytes."""
-    return {"maxBytes": 250, "backupCount": 50, **({"when": "midnight", "utc": True} if "Timed" in cls else {}), **more}
 
 
 def write(handler, numbers, created=BEGIN):
@@ -51,10 +55,10 @@ def test_files_are_kept_under_whatever_names(tmp_path, make, capfd, name, kind):
     assert capfd.readouterr().err == ""
 
 
-@KINDS
+@CLASSES
 def test_a_rotator_that_logs(log, make, cls):
     """Without this, what a rotator says goes into the file that it removes."""
-    handler = make(cls, log, **options_of(cls))
+    handler = make(cls, log, **options_of(cls, **LIMITS))
     said = []
 
     def rotate(source, dest):
@@ -83,10 +87,10 @@ def test_an_overridden_rotate_has_the_file_to_itself(log, kind):
     assert_each_once(log, [*range(1000, 1600), *range(2000, 2600)])
 
 
-@KINDS
+@CLASSES
 def test_a_rotation_within_a_rotation(log, make, cls):
     """Without this, a signal's handler that rotates by hand replaces the file that was just rotated."""
-    handler = make(cls, log, **options_of(cls))
+    handler = make(cls, log, **options_of(cls, **LIMITS))
 
     def name(default):
         handler.doRollover()
@@ -97,10 +101,10 @@ def test_a_rotation_within_a_rotation(log, make, cls):
     assert_each_once(log, range(20))
 
 
-@KINDS
+@CLASSES
 def test_whether_it_is_due_may_be_asked_from_another_thread(log, make, cls):
     """Without this, the question gives back the lock in the middle of a rotation, or raises."""
-    handler, over, errors = make(cls, log, **options_of(cls, backupCount=5000)), threading.Event(), []
+    handler, over, errors = make(cls, log, **options_of(cls, maxBytes=250, backupCount=5000)), threading.Event(), []
 
     def ask():
         while not over.is_set():
@@ -119,10 +123,10 @@ def test_whether_it_is_due_may_be_asked_from_another_thread(log, make, cls):
 
 
 @pytest.mark.parametrize("created", [1e18, 1.7e15, -1e12, math.inf, -math.inf, math.nan])
-@KINDS
+@CLASSES
 def test_a_time_that_no_clock_has(log, make, cls, created):
     """Without this, a record is lost because somebody has made it from milliseconds."""
-    handler = make(cls, log, **options_of(cls))
+    handler = make(cls, log, **options_of(cls, **LIMITS))
     write(handler, [0, 1])
     write(handler, [2], created)
     write(handler, [3])
@@ -155,7 +159,7 @@ def test_the_note_of_a_period_ends_with_the_file(log, make):
         lock.close()
 
 
-@KINDS
+@CLASSES
 def test_negative_numbers_are_no_limits(log, make, cls):
     """Without this, -1, which is no limit in the standard library, removes all that there is."""
     if "Timed" in cls:
@@ -163,7 +167,7 @@ def test_negative_numbers_are_no_limits(log, make, cls):
         for day in range(5):
             write(handler, [day], BEGIN + day * DAY)
         assert len(own_files(log)) == 5
-    handler = make(cls, log.with_name("other.log"), **options_of(cls, maxBytes=-1, totalBytes=1000))
+    handler = make(cls, log.with_name("other.log"), **options_of(cls, maxBytes=-1, totalBytes=1000, backupCount=50))
     write(handler, range(40))
     assert sum(path.stat().st_size for path in own_files(log.with_name("other.log"))) <= 1000
 
@@ -179,7 +183,7 @@ def test_standard_output_as_a_file(kind):
 
 
 @posix
-@KINDS
+@CLASSES
 def test_a_pipe_with_limits(tmp_path, make, cls, capfd):
     """Without this, each look at a pipe complains of a size that it does not have."""
     pipe = tmp_path / "pipe"
@@ -187,7 +191,7 @@ def test_a_pipe_with_limits(tmp_path, make, cls, capfd):
     read = []
     thread = threading.Thread(target=lambda: read.append(pipe.read_text()))
     thread.start()
-    handler = make(cls, pipe, **options_of(cls))
+    handler = make(cls, pipe, **options_of(cls, **LIMITS))
     write(handler, range(9))
     handler.close()
     thread.join()
@@ -211,10 +215,10 @@ def test_files_are_compressed_between_forks(log):
     assert len(list(log.parent.glob("django.log.*.gz"))) >= 5
 
 
-@KINDS
+@CLASSES
 def test_a_namer_that_logs_while_a_file_is_compressed(log, make, capfd, cls):
     """Without this, its record waits for the lock that the compressing thread has, and says that it waits."""
-    handler = make(cls, log, **options_of(cls, compress=True))
+    handler = make(cls, log, **options_of(cls, **LIMITS, compress=True))
 
     def name(default):
         handler.handle(record(BEGIN, "naming"))
@@ -239,10 +243,10 @@ def test_a_file_for_late_records_has_the_mode_of_the_log(log, make):
     assert (log.parent / "django.log.2024-10-04").stat().st_mode & 0o777 == 0o664
 
 
-@KINDS
+@CLASSES
 def test_a_value_error_of_somebody_else_writes_nothing_twice(log, make, cls):
     """Without this, what a signal's handler raises behind the write is taken for a file that was closed."""
-    handler = make(cls, log, **options_of(cls))
+    handler = make(cls, log, **options_of(cls, **LIMITS))
     write(handler, [0], time.time())
     written = handler.stream.write
 
@@ -256,10 +260,10 @@ def test_a_value_error_of_somebody_else_writes_nothing_twice(log, make, cls):
     assert_each_once(log, [0, 1])
 
 
-@KINDS
+@CLASSES
 def test_a_rotator_that_logs_much(log, make, cls, capfd):
     """Without this, what an upload at DEBUG says is more than Python can have calls within calls."""
-    handler = make(cls, log, **options_of(cls))
+    handler = make(cls, log, **options_of(cls, **LIMITS))
 
     def rotate(source, dest):
         for number in range(3000):
@@ -275,10 +279,10 @@ def test_a_rotator_that_logs_much(log, make, cls, capfd):
 
 
 @posix
-@KINDS
+@CLASSES
 def test_a_child_that_is_forked_by_a_rotator(log, make, cls):
     """Without this, what waits until the file is moved is written by the child, too."""
-    handler = make(cls, log, **options_of(cls))
+    handler = make(cls, log, **options_of(cls, **LIMITS))
 
     def rotate(source, dest):
         copy_and_remove(source, dest)

@@ -5,11 +5,9 @@ import re
 import time
 
 import pytest
-from handler_support import RotatedLog, handlers, own_files, record, text_of
+from handler_support import BEGIN, BY_TIME, CLASSES, DAY, RotatedLog, handlers, options_of, own_files, record, text_of
 
-DAY = 86400
-BEGIN = 20_000 * DAY + 100  # 2024-10-04
-BY_TIME = {"when": "midnight", "utc": True}
+ROTATES = {"maxBytes": 150, "backupCount": 3}  # with each second line of 100 bytes
 
 
 def write(handler, numbers, day=0):
@@ -78,7 +76,7 @@ def test_backup_count_counts_days(log, make):
     assert names(log) == ["", *days, ".2024-10-07", ".2024-10-07.1"]
 
 
-@pytest.mark.parametrize("cls", ["SharedRotatingFileHandler", "SharedTimedRotatingFileHandler"])
+@CLASSES
 @pytest.mark.parametrize("total", [1000, 2550])
 def test_all_files_together_have_a_limit(log, make, cls, total):
     """Without this, a small disk fills although the limits were chosen for it."""
@@ -190,36 +188,29 @@ def test_should_rollover_before_the_first_record(log, make):
 
 
 unix = pytest.mark.skipif(os.name == "nt", reason="modes, owners, links and numbered descriptors are of POSIX")
-KINDS = pytest.mark.parametrize("cls", ["SharedRotatingFileHandler", "SharedTimedRotatingFileHandler"])
-ROTATES = {"maxBytes": 150, "backupCount": 3}
-
-
-def options_of(cls):
-    """Return options with which each second record rotates."""
-    return {**ROTATES, **(BY_TIME if "Timed" in cls else {})}
 
 
 @unix
-@KINDS
+@CLASSES
 @pytest.mark.parametrize("mode", [0o600, 0o660])
 def test_the_mode_stays(log, make, cls, mode):
     """Without this, a log that only its owner may read is everybody's after midnight."""
     log.parent.mkdir()
     log.touch()
     log.chmod(mode)
-    write(make(cls, log, **options_of(cls)), range(5))
+    write(make(cls, log, **options_of(cls, **ROTATES)), range(5))
     assert {path.stat().st_mode & 0o777 for path in own_files(log)} == {mode}
 
 
 @unix
-@KINDS
+@CLASSES
 def test_what_root_makes_belongs_to_the_server(log, make, cls):
     """Without this, the server cannot write the file that `sudo manage.py` has begun, nor take the lock."""
     if os.geteuid():
         pytest.skip("only root may give files away")
     log.parent.mkdir()
     os.chown(log.parent, 65534, 65534)
-    handler = make(cls, log, **options_of(cls))
+    handler = make(cls, log, **options_of(cls, **ROTATES))
     write(handler, range(3))
     os.chown(log, 65533, 65533)
     write(handler, range(3, 5))
@@ -241,14 +232,14 @@ def test_root_gives_nothing_away_that_it_did_not_make(tmp_path, log, make):
 
 
 @unix
-@KINDS
+@CLASSES
 def test_a_lock_that_is_a_link_is_not_used(tmp_path, log, make, cls, capfd):
     """Without this, whoever may write the folder empties a file of another user's by a link."""
     letter = tmp_path / "letter"
     letter.write_text("dear")
     log.parent.mkdir()
     log.with_name(".django.log.lock").symlink_to(letter)
-    write(make(cls, log, **options_of(cls)), range(5))
+    write(make(cls, log, **options_of(cls, **ROTATES)), range(5))
     assert letter.read_text() == "dear"
     assert len(log.read_text().splitlines()) == 5
     assert "Too many levels of symbolic links" in capfd.readouterr().err
@@ -312,24 +303,24 @@ def test_a_late_record_follows_no_link(log, make, tmp_path):
 
 
 @unix
-@KINDS
+@CLASSES
 def test_a_log_that_is_a_link(tmp_path, log, make, cls):
     """Without this, the log moves back to the small disk, and the large one fills."""
     large = tmp_path / "large"
     large.mkdir()
     log.parent.mkdir()
     log.symlink_to(large / "django.log")
-    write(make(cls, log, **options_of(cls)), range(6))
+    write(make(cls, log, **options_of(cls, **ROTATES)), range(6))
     assert log.is_symlink()
     assert len(own_files(large / "django.log")) >= 4
 
 
 @unix
-@KINDS
+@CLASSES
 def test_another_file_under_the_descriptor_is_left_alone(tmp_path, log, make, cls, monkeypatch):
     """Without this, a daemon's database gets log lines, or is closed."""
     monkeypatch.setattr(handlers.os_files, "DESCRIPTOR", 0)  # as where there may be few descriptors
-    handler = make(cls, log, **options_of(cls))
+    handler = make(cls, log, **options_of(cls, **ROTATES))
     write(handler, range(3))
     with (tmp_path / "database").open("w") as database:
         for file in (handler.stream, handler._process_lock._file):  # noqa: SLF001
@@ -369,10 +360,10 @@ def test_a_watched_log_leaves_another_file_alone(tmp_path, log, make, is_closed)
 
 
 @unix
-@KINDS
+@CLASSES
 def test_the_descriptors_are_not_those_that_a_daemon_opens_next(log, make, cls):
     """Without this, what a daemon opens after it has closed everything gets log lines for half a second."""
-    handler = make(cls, log, **options_of(cls))
+    handler = make(cls, log, **options_of(cls, **ROTATES))
     write(handler, range(1))
     assert handler.stream.fileno() >= handlers.os_files.DESCRIPTOR
     os.close(handler.stream.fileno())

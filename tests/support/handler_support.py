@@ -12,6 +12,10 @@ import storm
 
 HERE = Path(__file__).resolve().parent
 KINDS = pytest.mark.parametrize("kind", ["Size", "Time"])
+CLASSES = pytest.mark.parametrize("cls", ["SharedRotatingFileHandler", "SharedTimedRotatingFileHandler"])
+DAY = 86400
+BEGIN = 20_000 * DAY + 100  # 2024-10-04
+BY_TIME = {"when": "midnight", "utc": True}
 # Children that inherit the handler (gunicorn --preload), where there is fork.
 FORKS = pytest.mark.parametrize(
     "fork", [0, pytest.param(4, marks=pytest.mark.skipif(sys.platform == "win32", reason="fork is of POSIX"))]
@@ -30,6 +34,11 @@ def record(created=None, message="hello"):
     if created is not None:
         values["created"] = created
     return logging.makeLogRecord(values)
+
+
+def options_of(cls, **options):
+    """Return options of a class of CLASSES; one by time begins a file at midnight in UTC."""
+    return {**(BY_TIME if "Timed" in cls else {}), **options}
 
 
 def own_files(log):
