@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 from django.utils import timezone
 
@@ -88,7 +89,7 @@ class Histogram:
     complete: bool = True
     link: str = ""  # the query string for records before `reached`
 
-    @property
+    @cached_property
     def totals(self) -> dict[str, str]:
         """How many records there are, by level."""
         totals: Counter[str] = Counter()
