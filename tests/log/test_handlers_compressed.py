@@ -51,6 +51,18 @@ def test_rotated_files_become_gzip_files_and_go_on_to_be_counted(log, make, cls)
     assert hidden == {".django.log.lock", ".django.log.gz.lock"}
 
 
+def test_the_only_name_of_a_namer_is_used_again(log, make):
+    """Without this, the first file is kept for ever, compressed, and no later one is."""
+    handler = make("SharedRotatingFileHandler", log, compress=True, maxBytes=2000, backupCount=1)
+    handler.namer = lambda _: f"{log}.old"
+    for begin in range(0, 100, 20):
+        write(handler, range(begin, begin + 20))
+        wait_for(lambda: not plain_files(log))
+    old = log.with_name("django.log.old.gz")
+    assert own_files(log) == [log, old]
+    assert "n79n" in gzip.decompress(old.read_bytes()).decode()
+
+
 @KINDS
 def test_a_file_that_another_process_can_write_is_left_alone(log, make, cls):
     """Without this, what a slow process still writes is lost with the original."""

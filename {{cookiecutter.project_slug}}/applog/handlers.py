@@ -88,14 +88,12 @@ class SharedRotatingFileHandler(SharedFileHandler, RotatingFileHandler):
         paths = {-number: self._path(-number) for number in range(1, gap + 1)}
         if self.backupCount > 1 and len(set(paths.values())) < len(paths):
             raise FileExistsError(errno.EEXIST, ONE_NAME, paths[-1])
-        renamed = []
-        for file in files:
-            if file.period - 1 not in paths:
-                renamed.append(file)
-                continue
+        renamed = [file for file in files if file.period - 1 not in paths]  # the oldest ones, behind a gap
+        for file in files[len(renamed) :]:
             path = paths[file.period - 1] + (PACKED if file.path != paths[file.period] else "")
-            if path != file.path:  # otherwise it is the one that is kept, and replaced
+            if path != file.path:
                 os_files.rename(file.path, path)
+            if path != paths[-1]:  # the only name that there is, whose file is replaced
                 renamed.append(Rotated(file.period - 1, 0, path))
         self.rotate(self.baseFilename, paths[-1])
         return [*renamed, Rotated(-1, 0, paths[-1])]
