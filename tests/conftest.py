@@ -310,7 +310,7 @@ def make():
     made = []
 
     def make_handler(name, path, **options):
-        handler = getattr(storm.load_handlers(), name)(path, encoding="utf-8", **options)
+        handler = getattr(storm.load_handlers(), name)(path, **{"encoding": "utf-8", **options})
         handler.setFormatter(logging.Formatter("%(created).3f %(message)s"))
         made.append(handler)
         return handler

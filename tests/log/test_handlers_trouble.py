@@ -132,6 +132,22 @@ def test_a_character_that_the_encoding_lacks(log, kind):
     assert whole_lines(log)[0].endswith("n\\u2192\\udc80 end")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16-be", "latin-1"])
+@pytest.mark.parametrize("cls", ["SharedRotatingFileHandler", "SharedTimedRotatingFileHandler", "WatchedFileHandler"])
+def test_a_log_in_any_encoding(log, make, cls, encoding):
+    """Without this, a mark of the byte order stands before each line, and no line begins with its time."""
+    log.parent.mkdir()
+    handler = make(cls, log, encoding=encoding)
+    for number in range(3):
+        handler.handle(record(message=f"{number} für"))
+    assert [line[-5:] for line in log.read_text(encoding=encoding).splitlines()] == ["0 für", "1 für", "2 für"]
+    assert "\ufeff" not in log.read_bytes().decode(handler.encoding)
+    with pytest.raises(LookupError, match="utf-9"):
+        make(cls, log, encoding="utf-9")
+    with pytest.raises(ValueError, match="Use utf-8 or utf-16-le"):
+        make(cls, log, encoding="UTF16")
+
+
 def test_a_lock_whose_file_cannot_be_seen_is_not_kept(log, monkeypatch):
     """Without this, a moment without rights leaves the lock taken, and nobody rotates until a restart."""
     unlucky, other = ProcessLock(str(log)), ProcessLock(str(log))

@@ -1,7 +1,9 @@
 """Opening, renaming and removing a file that other processes use, on each system."""
 
+import codecs
 import errno
 import io
+import locale
 import os
 import stat
 import sys
@@ -21,8 +23,7 @@ if sys.platform == "win32":
     import msvcrt
 
     # Unlike open(), let others rename and delete the file meanwhile: FILE_SHARE_READ and _DELETE, and with _WRITE.
-    SHARE, SHARE_ALL = 0x5, 0x7
-    OPEN_EXISTING, OPEN_ALWAYS = 3, 4
+    SHARE, SHARE_ALL, OPEN_EXISTING, OPEN_ALWAYS = 0x5, 0x7, 3, 4
 
     def _open(path: str, access: int, share: int, disposition: int, flags: int) -> int:
         handle = _winapi.CreateFile(path, access, share, 0, disposition, 0x80, 0)  # FILE_ATTRIBUTE_NORMAL
@@ -157,6 +158,15 @@ def resolve(path: str | os.PathLike[str]) -> str:
     return real if os.path.isfile(real) or not os.path.exists(path) else path
 
 
+def line_encoding(name: str | None) -> str:
+    """Return an encoding for lines, by default the locale's. Raises LookupError, or ValueError for UTF-16 and -32."""
+    name = name if name and name != "locale" else locale.getencoding()
+    if (known := codecs.lookup(name).name) in {"utf-16", "utf-32"}:
+        message = f"The encoding {name} puts a byte order mark before each line. Use utf-8 or {known}-le."
+        raise ValueError(message)
+    return "utf-8" if known == "utf-8-sig" else name  # for the same reason
+
+
 def open_to_append(path: str, like: os.stat_result | None = None) -> OwnFile:
     """Open the file at `path` for appending, unbuffered. The file and its folder are made if they are missing.
 
@@ -219,12 +229,6 @@ def rename(source: str, target: str) -> None:
             if time.monotonic() >= until:
                 raise
             time.sleep(0)
-
-
-def check_movable(path: str) -> None:
-    """Raise OSError if the file at `path` cannot be renamed, because another program has it open."""
-    if WINDOWS:
-        rename(path, path)  # which fails then
 
 
 def free_name(path: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from applog.rotation.compression import PACKED, Compressor
-from applog.rotation.os_files import REMOVED, WINDOWS, check_movable, free_name, remove, rename, resolve
+from applog.rotation.os_files import REMOVED, WINDOWS, free_name, remove, rename, resolve
 from applog.rotation.process_lock import ProcessLock
 
 LOOK_SECONDS = 0.5  # the longest time until a moved file is noticed
@@ -165,7 +165,8 @@ class Retention(BaseRotatingHandler):
         path, files, is_new = self.baseFilename, None, False
         if os.path.isfile(path) and os.path.getsize(path) and time.monotonic() >= self._process_lock.retry_at:
             self._process_lock.retry_at = time.monotonic() + LOOK_SECONDS
-            check_movable(path)  # before a backup is touched
+            if WINDOWS:
+                rename(path, path)  # which fails, before a backup is touched, while another program has it open
             status = os.stat(path)
             files = self._rename(self._rotated())
             self._reopen(status)

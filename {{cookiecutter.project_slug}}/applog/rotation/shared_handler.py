@@ -16,7 +16,6 @@ Windows it fails. This handler works as follows:
 """
 
 import errno
-import locale
 import logging
 import math
 import os
@@ -35,9 +34,9 @@ class SharedFileHandler(Retention):
     """The base class of handlers whose file several processes write: writing, looking, rotating.
 
     Subclasses implement what Retention leaves open. `mode` and `delay` are ignored: the file is always opened for
-    appending, by the first record. `encoding=None` is the locale's encoding, and `errors` is "backslashreplace" unless
-    given. Lines end with `terminator` on each system. With `compress`, rotated files become gzip files, see
-    applog.rotation.compression; not with a `rotator`.
+    appending, by the first record. `encoding=None` is the locale's encoding; utf-8-sig is utf-8, as each line is one.
+    `errors` is "backslashreplace" unless given. Lines end with `terminator` on each system. With `compress`, rotated
+    files become gzip files, see applog.rotation.compression; not with a `rotator`.
 
     `namer` and `rotator` work as in logging.handlers.BaseRotatingHandler, under the lock, and may log themselves, and
     `rotate` may be overridden. With a `rotator`, late records go into the current file. Records call no other public
@@ -54,8 +53,7 @@ class SharedFileHandler(Retention):
         super().__init__(filename, *args, **kwargs)
         self.mode, self.delay, self.stream = "a", True, None
         self._process_lock, self._complaints = ProcessLock(self.baseFilename), Complaints(self)
-        if self.encoding in {None, "locale"}:
-            self.encoding = locale.getencoding()
+        self.encoding = os_files.line_encoding(self.encoding)
         # As in logging.basicConfig, so that a character that the encoding lacks does not cost the record.
         self.errors = self.errors or "backslashreplace"
         self._close_window()

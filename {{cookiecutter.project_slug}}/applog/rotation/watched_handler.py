@@ -1,6 +1,5 @@
 """A handler for files that another program rotates."""
 
-import locale
 import logging
 import logging.handlers
 import sys
@@ -26,8 +25,7 @@ class WatchedFileHandler(logging.handlers.WatchedFileHandler):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._complaints = Complaints(self)
-        if self.encoding in {None, "locale"}:
-            self.encoding = locale.getencoding()
+        self.encoding = os_files.line_encoding(self.encoding)
         self.errors = self.errors or "backslashreplace"
 
     def _open(self) -> Any:
