@@ -55,6 +55,11 @@ def name_of(combination):
     return "-".join(combination.values())
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the tests that are `long`."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def pytest_configure():
     """Let Ctrl+C end what the tests start, though a script that starts them by `&` has it ignored, and children too."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

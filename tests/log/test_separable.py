@@ -3,6 +3,7 @@
 import re
 import shutil
 
+import pytest
 from conftest import run
 
 # A row of the README's table: folders, what they are, the line, tests.
@@ -44,6 +45,7 @@ def delete(folders, tests, applog):
             file.unlink()
 
 
+@pytest.mark.long
 def test_each_part_of_the_log_can_be_deleted(bake, environment):
     """A project that needs no page, no queue and no command must not have to keep and update them."""
     python, project = environment("5.2"), bake()

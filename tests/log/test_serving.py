@@ -168,6 +168,7 @@ def test_each_request_is_logged_once_under_load(bake, environment, start, handle
 
 
 @windows
+@pytest.mark.long
 def test_each_request_is_logged_once_on_windows(bake, windows_python, start):
     """Without this, the service on Windows is one process, or loses what its four write."""
     project = bake()

@@ -148,6 +148,7 @@ def test_uploads_have_a_place_of_their_own(bake, environment, serve, tmp_path):
     assert fetch(address + url) == (200, "picture")
 
 
+@pytest.mark.long
 def test_the_commands_of_agents_md_work(bake):
     """Instructions that drift from the project mislead whoever trusts them, and an assistant trusts them."""
     project = bake()

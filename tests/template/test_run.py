@@ -43,6 +43,7 @@ def test_each_pair_of_answers_runs(bake, environment, request, serve, answers):
         assert text.count("Not Found: /no-such-page") == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("django_version", "database"), [("5.2", "sqlite"), ("6.1", "postgresql")])
 def test_the_log_s_own_tests_pass(bake, environment, request, django_version, database):
     """The check of a new project runs them all; one that fails there is the first thing its owner sees."""

@@ -27,6 +27,7 @@ def test_generation_works_with_a_legacy_code_page_and_a_strange_path(tmp_path):
     assert b"\r" not in text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("accounts", CHOICES["accounts"])
 def test_a_generated_project_passes_its_own_tests(bake, windows_python, accounts):
     """The promise of this template is a project that works on Windows."""
