@@ -39,7 +39,7 @@ HERE = Path(__file__).parent
 PROJECT = HERE / "{{cookiecutter.project_slug}}"
 QUESTIONS = json.loads((HERE / "cookiecutter.json").read_text(encoding="utf-8"))
 
-ROOM = 512 * 1024  # bytes, more than twice what a project takes
+ROOM = 4 << 20  # bytes, more than twice what a project takes
 SLUG_MAX_LENGTH = 50
 EMAIL_MAX_LENGTH = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
 
@@ -238,7 +238,7 @@ def refuse_full_disk(output: Path) -> None:
             file.write(bytes(ROOM))
     except OSError as error:
         print(
-            f"The project cannot be written here ({error}); make room for {ROOM // 1024} KiB and generate it again.",
+            f"The project cannot be written here ({error}); make room for {ROOM >> 20} MiB and generate it again.",
             file=sys.stderr,
         )
         message = "Nothing was generated."

@@ -5,6 +5,7 @@ Exits with 1 when one of them fails, after all have run.
 
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import urllib.error
@@ -39,7 +40,10 @@ def passes(title: str, command: list[str], variables: dict[str, str]) -> bool:
 
 
 def audit() -> bool:
-    """Look for known vulnerabilities of what uv.lock names; without the network, say that this was skipped."""
+    """Look for known vulnerabilities of what uv.lock names; without uv or the network, say that this was skipped."""
+    if not shutil.which("uv"):
+        print("\n== Audit\nSkipped: uv is not installed.", flush=True)
+        return True
     try:
         with urllib.request.urlopen(ADVISORIES, timeout=10):
             pass

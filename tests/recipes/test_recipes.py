@@ -117,6 +117,7 @@ def test_the_services_of_recipes_can_be_read(tmp_path):
         if title.endswith(".xml"):
             assert ET.fromstring(text).findtext("workingdirectory") == r"%BASE%\.."  # noqa: S314  our own
         elif title.endswith((".service", ".timer")):
+            assert "DATABASE_URL" not in text, "it would win over the one in .env, which migrate reads"
             unit = tmp_path / Path(title).name
             here = text.replace("/srv/my_project/.venv/bin/python", sys.executable).replace("User=my_project\n", "")
             unit.write_text(here.replace("/srv/my_project", str(tmp_path)), encoding="utf-8")

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from conftest import CHOICES, python_in, run
@@ -68,6 +69,23 @@ def test_the_readme_has_the_commands_of_the_services(bake):
     assert [server for server, _ in commands] == ["hypercorn", "gunicorn"]
     assert f"<arguments>-m hypercorn {commands[0][1]}</arguments>" in service
     assert f"/bin/gunicorn {commands[1][1]} " in unit
+
+
+@pytest.mark.parametrize("database", CHOICES["database"])
+def test_the_service_has_the_database_of_the_readme(bake, environment, database):
+    """A server that reads another file than the one that was migrated answers, and lets nobody in."""
+    python, project = environment("5.2"), bake(database=database)
+    readme = (project / "README.md").read_text(encoding="utf-8")
+    address = re.findall(r"`(DATABASE_URL=sqlite\S+)`", readme[readme.index("## Production") :])
+    assert len(address) == (database == "sqlite")
+    with (project / ".env").open("a", encoding="utf-8") as file:
+        file.write("".join(f"\n{line}\n" for line in address))
+    unit = (project / "deploy" / "gunicorn.service").read_text(encoding="utf-8")
+    service = {"ALLOWED_HOSTS": "localhost", **dict(re.findall(r"^Environment=(\w+)=(.*)$", unit, re.MULTILINE))}
+    code = "from django.conf import settings; print(settings.DATABASES['default']['NAME'])"
+    names = [run(python, "manage.py", "shell", "-v", "0", "-c", code, cwd=project, env=env) for env in ({}, service)]
+    assert names[0] == names[1]
+    assert ("data" in Path(names[0].strip()).parts) == (database == "sqlite")
 
 
 def test_bandit_finds_nothing(bake):

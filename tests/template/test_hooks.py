@@ -17,6 +17,8 @@ from cookiecutter.environment import StrictEnvironment
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from template_answers import ROOM
+
 POST_HOOK = ROOT / "hooks" / "post_gen_project.py"
 HOOK = runpy.run_path(str(POST_HOOK))
 
@@ -187,7 +189,7 @@ def test_a_generation_that_fails_half_way_leaves_nothing(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the limit on a file's size is one of POSIX")
-def test_a_disk_that_is_too_small_is_refused_before_anything_is_left(tmp_path):
+def test_a_disk_that_is_too_small_is_refused_before_anything_is_left(bake, tmp_path):
     """Nobody removes what is there when it runs out of room half-way."""
     import resource  # noqa: PLC0415  not on Windows
 
@@ -201,3 +203,4 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_left(tmp_path):
     [sentence] = done.stderr.splitlines()
     assert sentence.startswith("The project cannot be written here (")
     assert not out.exists()
+    assert sum(path.stat().st_size + 4096 for path in bake().rglob("*")) < ROOM

@@ -17,6 +17,7 @@ QUIET = frozenset({
     "shell_plus", "showmigrations", "sqlmigrate", "test", "testserver", "version",
 })  # fmt: skip
 REASON_CHARACTERS = 500
+INTERRUPTED = 130  # the exit status of a program that Ctrl+C has ended
 
 logger = logging.getLogger("applog.command")
 
@@ -42,7 +43,7 @@ def command_log(arguments: Sequence[str]) -> Iterator[None]:
         error = exit_.__context__ if isinstance(exit_.__context__, CommandError) else None
         raise
     except BaseException as caught:
-        status, error = 1, caught
+        status, error = INTERRUPTED if isinstance(caught, KeyboardInterrupt) else 1, caught
         raise
     finally:
         # Before that nothing is set up, and settings that cannot be used are told of on the console.

@@ -20,7 +20,7 @@ def configure(config: dict[str, Any]) -> None:
     Each handler of the root logger and of the loggers in LOGGING gets a FloodFilter.
 
     Raises ValueError, TypeError, AttributeError or ImportError as `logging.config.dictConfig` does, and EnvError for a
-    variable of OpenTelemetry's that cannot be used.
+    variable of OpenTelemetry's or Sentry's that cannot be used.
     """
     logging.config.dictConfig(in_effect(config))
     __import__("applog.contrib").contrib.switch_on(config)  # Without the folder contrib/, delete this line.

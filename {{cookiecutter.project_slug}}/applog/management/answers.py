@@ -56,7 +56,7 @@ def print_errors(command: BaseCommand, logs: list[ProjectLog], query: Query, opt
 
 
 def print_error(command: BaseCommand, group: ErrorGroup, *, is_new: bool) -> None:
-    """Print a kind of errors in three lines, which need 60 columns."""
+    """Print a kind of errors in four lines, or five on a narrow terminal, which need 60 columns."""
     columns, style = get_terminal_size().columns, command.style
     title = ": ".join(filter(None, (group.kind.exception, group.said)))
     mark = "new " if is_new else ""

@@ -152,7 +152,7 @@ class ErrorsForm(AnswerForm):
             % {"number": show_number(len(groups))},
             "not_shown": show_number(len(groups) - ROWS) if len(groups) > ROWS else "",
             "others": show_number(found.others) if found.others else "",
-            "most_kinds": show_number(KINDS),
+            "most_kinds": show_number(2 * KINDS),
             "knows_new": since is not None,
         }
 

@@ -42,7 +42,9 @@ class SharedFileHandler(Retention):
     `rotate` may be overridden. With a `rotator`, late records go into the current file. Records call no other public
     method of rotation, so that overriding one has no effect on them.
 
-    Keep below 30 instance attributes (the base class has 22): above that, CPython looks each one up in a slower way.
+    The constructor raises LookupError or ValueError for an encoding that there is not, or that no line can be in.
+
+    Keep to 30 instance attributes (the base class has 21): above that, CPython looks each one up in a slower way.
     """
 
     encoding: str

@@ -1,7 +1,9 @@
 """A handler for files that another program rotates."""
 
+import io
 import logging
 import logging.handlers
+import os
 import sys
 from typing import Any
 
@@ -15,18 +17,25 @@ class WatchedFileHandler(logging.handlers.WatchedFileHandler):
 
     A record is one `write` of a whole line, so that several processes may write a file. What cannot be opened or
     written is reported on stderr now and then; without `delay`, the constructor opens the file and raises OSError.
-    `mode` is ignored: the file is opened for appending.
+    `mode` is ignored: the file is opened for appending. LookupError or ValueError is raised for an encoding that there
+    is not, or that no line can be in.
     """
 
     stream: Any
     encoding: str
     errors: str
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        filename: str | os.PathLike[str],
+        mode: str = "a",
+        encoding: str | None = None,
+        delay: bool = False,
+        errors: str | None = None,
+    ) -> None:
+        encoding = os_files.line_encoding(io.text_encoding(encoding))
+        super().__init__(filename, mode, encoding, delay, errors or "backslashreplace")
         self._complaints = Complaints(self)
-        self.encoding = os_files.line_encoding(self.encoding)
-        self.errors = self.errors or "backslashreplace"
 
     def _open(self) -> Any:
         file = os_files.open_to_append(self.baseFilename)

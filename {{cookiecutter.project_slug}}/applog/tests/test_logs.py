@@ -57,6 +57,25 @@ def write(path: Path, message: str) -> None:
     handler.close()
 
 
+def test_a_project_without_time_zones_reads_its_log(logs: Logs, path: Path, settings: Any) -> None:
+    """USE_TZ = False is what many older projects have, to which the log is brought."""
+    settings.USE_TZ = False
+    write(path, "hello")
+    for arguments in (["--since", "1h"], ["list"], ["stats"]):
+        assert re.search("hello|django.log|ERROR", logs(*arguments))
+
+
+def test_a_log_that_the_owner_adds_is_read(logs: Logs, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A third file in LOGGING is one that somebody wants to look at; the root logger may be written as any other."""
+    orders = path.with_name("orders.log")
+    write(orders, "paid")
+    file = settings.LOGGING["handlers"]["file"]
+    loggers = {"": {"handlers": ["file"]}, "shop.orders": {"handlers": ["orders_file"]}}
+    handlers = {"file": file, "orders_file": {**file, "filename": orders}}
+    monkeypatch.setattr(settings, "LOGGING", {"version": 1, "handlers": handlers, "loggers": loggers})
+    assert logs("orders").endswith("paid\n")
+
+
 def test_what_an_option_would_not_change_is_refused(logs: Logs) -> None:
     """Whoever types it believes that it was heeded: clear --since 2h removes more than that."""
     actions = r"(?:[a-z]+, )*(?:[a-z]+ and )?[a-z]+"

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.management.color import no_style
 from django.utils import translation
 
+from applog.commands import INTERRUPTED
 from applog.conf import ProjectLog, project_folder, project_logs
 from applog.fingerprint import ID_PATTERN
 from applog.management.answers import ERRORS_DAYS, REQUESTS_HOURS, print_errors, print_requests
@@ -33,7 +34,6 @@ OPTIONS = {
     ("follow",): ("show",),
     ("older_than", "delete", "no_input"): ("clear",),
 }
-INTERRUPTED = 130  # the exit status of a program that Ctrl+C has ended
 
 HELP = """Look at the project's log files, rotated ones included.
 
