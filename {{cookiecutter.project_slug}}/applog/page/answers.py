@@ -45,6 +45,7 @@ class AnswerForm(LogForm):
     default_since = ""  # an age
     spans: tuple[tuple[str, Any], ...] = ()
     left_out: tuple[str, ...] = ("error", "after", "around", "live")
+    shared: tuple[str, ...] = ("log", "until", "zone")  # filters that the records of a row have, too
 
     sort = forms.CharField(required=False, max_length=20)
     kept = forms.CharField(required=False, max_length=50)
@@ -96,14 +97,15 @@ class AnswerForm(LogForm):
         return super().link(**{"kept": "", **changes})
 
     def records_link(self, **values: str) -> str:
-        """Return the address of records, in the same log, time zone and time unless `values` say something else."""
-        same = {name: self.values.get(name, "") for name in ("log", "until", "zone")}
+        """Return the address of records, by the same filters unless `values` say something else."""
+        same = {name: self.values.get(name, "") for name in self.shared}
         same["since"] = self.values.get("since", "") or self.default_since
         return "../?" + urlencode({name: value for name, value in {**same, **values}.items() if value})
 
     def record_link(self, **values: str) -> str:
         """Return the address of records of any time, in the same time zone."""
-        return self.records_link(**{"since": "", "until": "", **values})
+        zone = self.values.get("zone", "")
+        return self.records_link(**{**dict.fromkeys(self.shared, ""), "since": "", "zone": zone, **values})
 
     @property
     def groups(self) -> list[tuple[str, list[Choice]]]:

@@ -103,6 +103,7 @@ class ErrorsForm(AnswerForm):
 
     name, orders = "errors", ORDERS
     default_since = "7d"
+    shared = (*AnswerForm.shared, "level", "text", "kind", "request", "logger", "field", "own")
     spans = (
         ("24h", gettext_lazy("24 hours")),
         ("7d", gettext_lazy("7 days")),

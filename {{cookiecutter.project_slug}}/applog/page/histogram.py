@@ -7,15 +7,16 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from django.utils import timezone
+from django.utils.translation import ngettext
 
-from applog.reading.counts import Levels, add_levels, count_records
+from applog.reading.counts import Levels, add_levels, bucket, count_records
 from applog.reading.log import RotatedLog
 from applog.reading.query import LEVELS, Query
 from applog.text import now, show_number
 
 SECONDS = 0.2  # to count, twice at most
 BARS, MOST_BARS = 60, 120
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+DAY = timedelta(days=1)
 STEPS = [
     *(timedelta(seconds=number) for number in (1, 2, 5, 10, 15, 30)),
     *(timedelta(minutes=number) for number in (1, 2, 5, 10, 15, 30)),
@@ -82,12 +83,14 @@ class Histogram:
     """Bars in the order of time.
 
     If the time to count ran out, `complete` is False, and `reached` is the time from which on all records are counted.
+    `outside` is how many of these have a time that no bar has, as of a clock that was wrong.
     """
 
     bars: list[Bar]
     reached: datetime | None = None
     complete: bool = True
     link: str = ""  # the query string for records before `reached`
+    outside: int = 0
 
     @cached_property
     def totals(self) -> dict[str, str]:
@@ -96,6 +99,11 @@ class Histogram:
         for bar in self.bars:
             totals.update(bar.levels)
         return {level: show_number(number) for level, number in ordered(totals)}
+
+    @property
+    def outside_number(self) -> str:
+        """How many records are `outside`, for people."""
+        return ngettext("%(number)s record", "%(number)s records", self.outside) % {"number": show_number(self.outside)}
 
     @property
     def most(self) -> str:
@@ -139,23 +147,28 @@ def ordered(levels: Counter[str]) -> list[tuple[str, int]]:
 def count(logs: Sequence[RotatedLog], query: Query) -> Histogram:
     """Count the matching records of `logs`, or the newest of them if counting all takes longer than SECONDS."""
     first, end = find_window(logs, query)
-    if not (first and end) or first > end:
+    if not (first and end):
         return Histogram([])
     begin = max(first, end - MOST_BARS * DAY)
     step = choose_step(begin, end)
-    levels, reached, complete = count_from(begin, step, logs, query)
-    if reached and end - reached < (end - begin) / 4:
-        # Only a few bars have records: count those again in finer steps.
-        begin = reached
+    levels, reached, complete = count_from(begin if begin > first else query.since, step, logs, query)
+    # Where a clock was set back, the last record is not that of the last time.
+    latest = max((time for time in levels if time <= now()), default=end)
+    is_short, is_late = bool(reached and end - reached < (end - begin) / 4), latest > end
+    if is_short or is_late:
+        # Only a few bars have records, which are counted again in finer steps; or there are more bars.
+        begin, end = max(filter(None, (begin, reached))), max(end, latest)
         step = choose_step(begin, end)
-        levels, reached, complete = count_from(begin, step, logs, query)
+        levels, reached, complete = count_from(begin if begin > first else query.since, step, logs, query)
     begin = max(filter(None, (begin, reached)))
     bars = make_bars(levels, begin, end, step) if levels else []
-    return Histogram(bars, begin if bars and begin > first else None, complete and begin == first)
+    outside = sum(map(Counter.total, levels.values())) - sum(bar.levels.total() for bar in bars)
+    reached = begin if bars and begin > first else None
+    return Histogram(bars, reached, complete and begin == first, outside=outside if complete else 0)
 
 
 def find_window(logs: Sequence[RotatedLog], query: Query) -> tuple[datetime | None, datetime | None]:
-    """Return the times of the first and the last record that may match, in the current time zone, or None twice.
+    """Return the times of the first and the last record that may match, in UTC, or None twice.
 
     A record of the future, made while a clock was wrong, does not move the end. The first record may be the later one.
     """
@@ -166,8 +179,10 @@ def find_window(logs: Sequence[RotatedLog], query: Query) -> tuple[datetime | No
     known = sorted(time for time in times if time)
     if not known:
         return None, None
-    begin, end = max(filter(None, (known[0], query.since))), min(filter(None, (known[-1], now(), query.until)))
-    return timezone.localtime(begin), timezone.localtime(end)
+    # In UTC, because times of one zone are compared by the clock on the wall, which may have been set back.
+    begin = max(time.astimezone(UTC) for time in (known[0], query.since) if time)
+    end = min(time.astimezone(UTC) for time in (known[-1], now(), query.until) if time)
+    return (begin, end) if begin <= end else (None, None)
 
 
 def choose_step(begin: datetime, end: datetime) -> timedelta:
@@ -176,9 +191,9 @@ def choose_step(begin: datetime, end: datetime) -> timedelta:
 
 
 def count_from(
-    begin: datetime, step: timedelta, logs: Sequence[RotatedLog], query: Query
+    begin: datetime | None, step: timedelta, logs: Sequence[RotatedLog], query: Query
 ) -> tuple[Levels, datetime | None, bool]:
-    """Count the records of each log from `begin` on. Returns the counts, and `reached` and `complete` of Histogram."""
+    """Count the records of each log from `begin` on, or all. Returns counts, `reached` and `complete` of Histogram."""
     query, zone = replace(query, since=begin), timezone.get_current_timezone()
     levels: Levels = {}
     reached: datetime | None = None
@@ -195,19 +210,19 @@ def count_from(
 
 def make_bars(levels: Levels, begin: datetime, end: datetime, step: timedelta) -> list[Bar]:
     """Return the bars from `begin` to `end`."""
-    # As in count_records: in local time, so that bars begin at midnight also on a day when the clocks change; but an
-    # hour that comes twice has bars of its own for each time.
-    when = begin.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    when += (begin.replace(tzinfo=None) - when.replace(tzinfo=None)) // step * step
-    when = when.replace(fold=begin.fold if step <= HOUR else 0)
-    times = [when]
-    while when <= end:
-        when = timezone.localtime(when.astimezone(UTC) + step) if step <= HOUR else when + step
-        times.append(when)
+    zone = timezone.get_current_timezone()
+    times = [bucket(begin, step, zone)]
+    while times[-1] <= end:
+        following = times[-1] + step
+        while bucket(following, step, zone) <= times[-1]:  # the clocks were set back
+            following += step / 2
+        times.append(bucket(following, step, zone))
     counts = [Counter[str]() for _ in times[1:]]
     for time, found in zip(times, counts, strict=False):
-        for level, number in levels.get(time.astimezone(UTC), Counter()).items():
-            found[level if level in LEVELS else OTHER] += number
+        for level, number in levels.get(time, Counter()).items():
+            if number > 0:
+                found[level if level in LEVELS else OTHER] += number
     most = max((found.total() for found in counts), default=0)
-    bars = zip(times, times[1:], counts, strict=False)
+    local = [timezone.localtime(time) for time in times]
+    bars = zip(local, local[1:], counts, strict=False)
     return [Bar(time, until, found, most, index, len(counts)) for index, (time, until, found) in enumerate(bars)]

@@ -16,7 +16,7 @@ from applog.page.histogram import stack
 from applog.page.rows import shown
 from applog.reading.pages import Position
 from applog.reading.query import PATTERN_CHARACTERS, Query
-from applog.reading.request_lines import LOGGER
+from applog.reading.request_lines import ID, LOGGER
 from applog.reading.requests import ORDERS, PERCENTILES, SLOW, RequestGroup, Requests
 from applog.text import show_minute, show_ms, show_number, show_share
 
@@ -74,8 +74,8 @@ class RouteRow:
         if group.is_route:
             fields = [("http.route", group.route), ("http.request.method", group.method)]
             return self.form.records_link(logger=LOGGER, field=write_fields(fields))
-        path = re.escape(group.route).replace(r"\#", r"[^/ ]+").replace(r"\.\.\.", r"\S*")
-        pattern = rf": {re.escape(group.method)} {path} (\d|given)"
+        path = re.escape(group.route).replace(r"\#", ID).replace(r"\.\.\.", r"\S*")
+        pattern = rf'[ "]{re.escape(group.method)} {path} (\d|given)'
         fits = len(pattern) <= PATTERN_CHARACTERS
         return self.form.records_link(logger=LOGGER, kind="pattern", text=pattern) if fits else ""
 
@@ -151,7 +151,7 @@ class RequestsForm(AnswerForm):
         """Return what the page shows of what was counted."""
         groups, window = found.ordered(self.order), found.window
         rest = found.together(groups[ROWS:])
-        starts = [*window.starts, window.starts[-1] + window.step]
+        starts = [max(window.begin, window.starts[0]), *window.starts[1:], window.end]
         times = [
             RouteRow(
                 part, self, label=show_minute(begin), link=self.link(since=begin.isoformat(), until=end.isoformat())

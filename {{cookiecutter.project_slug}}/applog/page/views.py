@@ -100,8 +100,10 @@ def read(form: LogForm) -> tuple[Page, int | None]:
 def count(form: LogForm) -> histogram.Histogram:
     """Return the histogram of the matching records. Each bar has a link to its records."""
     found = histogram.count(form.chosen, form.query)
+    query = form.query
     for bar in found.bars:
-        bar.link = form.link(since=bar.begin.isoformat(), until=bar.end.isoformat())
+        begin, end = max(filter(None, (bar.begin, query.since))), min(filter(None, (bar.end, query.until)))
+        bar.link = form.link(since=begin.isoformat(), until=end.isoformat())
     if found.reached:
         found.link = form.link(until=found.reached.isoformat())
     return found

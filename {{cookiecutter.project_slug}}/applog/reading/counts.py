@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import ClassVar
 
 from applog.reading.folder import LogFile
-from applog.reading.formats import HEADER, parse_record, parse_time
+from applog.reading.formats import HEADER, normal_level, parse_record, parse_time
 from applog.reading.limits import EVER
 from applog.reading.log import RotatedLog
 from applog.reading.pages import Position
@@ -23,13 +23,15 @@ from applog.reading.scan import BlocksBackwards, find_any
 
 KEPT, BUCKETS = 5000, 8  # rotated files whose numbers are remembered, if they are in so few buckets
 
-_MINUTE, _FRACTION, _ZONE = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", rb"[.,]\d{3,9}", rb"(Z|[+-]\d\d:\d\d)?"
+_MINUTE, _FRACTION, _ZONE = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", rb"[.,]\d{3,9}", rb"Z|[+-]\d\d:\d\d|"
 
 
-def _patterns(time: bytes) -> list[re.Pattern[bytes]]:
+def _patterns(time: bytes, zone: bytes = _ZONE) -> list[re.Pattern[bytes]]:
     """Return patterns of the beginnings of records of this log, with their time, which has a group, zone, and level."""
-    text = rb"\n(?:\x00*)" + time + _ZONE + rb" ([^\s|\[-]\S*)"
-    json = rb'\n\{"timestamp": ?"' + time + _ZONE + rb'", ?"level": ?"([^"\n]*)"'
+    # Without a zone, the level has to look like one, see HEADER. A line that ends behind it was cut off.
+    level = rb"(?= [A-Z])" if zone in {_ZONE, b""} else b""
+    text = rb"\n(?:\x00*)%s(%s%s) ([^\s|\[-]\S*) +(?=\S)" % (time, zone, level)
+    json = rb'\n\{"timestamp": ?"%s(%s)", ?"level": ?"([^"\n]*)"' % (time, zone)
     return [re.compile(text), re.compile(json)]
 
 
@@ -102,7 +104,7 @@ def add_levels(levels: Levels, more: Levels) -> None:
         levels.setdefault(when, Counter()).update(found)
 
 
-def _bucket(when: datetime, step: timedelta, zone: tzinfo | None) -> datetime:
+def bucket(when: datetime, step: timedelta, zone: tzinfo | None) -> datetime:
     """Return the start of the bucket that `when` is in, in UTC, where no hour comes twice."""
     when = when.astimezone(zone)
     midnight = when.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -121,7 +123,7 @@ def _count(  # noqa: PLR0913, PLR0917  what its caller has
     if query.needs_records:
         for record, place in log.scan(cursor, query):
             made = record.time if record else None
-            yield {_bucket(made, step, zone): Counter([record.level])} if record and made else {}, place
+            yield {bucket(made, step, zone): Counter([record.level])} if record and made else {}, place
         return
     patterns = COUNT_BY_SECOND if step < timedelta(minutes=1) else COUNT_BY_MINUTE
     last = None
@@ -145,7 +147,7 @@ def _count(  # noqa: PLR0913, PLR0917  what its caller has
             taken_back.update(span for span in spans if span[0] < begin)  # the next block has its beginning
             levels: Levels = {}
             for (made, level), number in counts.items():
-                levels.setdefault(_bucket(made, step, zone), Counter())[level] += number
+                levels.setdefault(bucket(made, step, zone), Counter())[level] += number
             add_levels(whole, levels)
             add_levels(levels, known.take())
             cursor = file.cursor(begin)
@@ -175,12 +177,10 @@ class _Known:
         """Take the numbers of a rotated file, and tell whether they are known."""
         self._key = file.identity, file.size, file.modified, *self._counted
         self._first, self._last = EVER[::-1]
-        if self._key not in self._kept:
+        kept = self._kept.get(self._key)
+        if not kept or not self._has_all(*kept[:2]):
             return False
-        first, last, levels = self._kept[self._key]
-        if not self._has_all(first, last):
-            return False
-        add_levels(self._found, levels)
+        add_levels(self._found, kept[2])
         return True
 
     def take(self) -> Levels:
@@ -217,11 +217,11 @@ def _times(
         moment, offset, level = (part.decode("utf-8", "backslashreplace") for part in key)
         if made := parse_time(moment + offset):
             if any(end and timedelta() < end - made < unit for end in (query.since, query.until)):
-                partly.add(key[0])
+                partly.add(key[:2])
             else:
-                yield made, level, number
-    seconds = rb":\d\d" if unit > timedelta(seconds=1) else b""
-    for pattern in (pattern for moment in partly for pattern in _patterns(b"(%s%s%s)" % (moment, seconds, _FRACTION))):
+                yield made, normal_level(level), number
+    rest = (rb":\d\d" if unit > timedelta(seconds=1) else b"") + _FRACTION
+    for pattern in (pattern for key in partly for pattern in _patterns(b"(%s%s)" % (key[0], rest), re.escape(key[1]))):
         yield from _times(pattern.findall(block), block, query, timedelta())
 
 

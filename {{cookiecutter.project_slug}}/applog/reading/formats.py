@@ -34,12 +34,13 @@ _JSON_NAMES = {
 }
 _NAMED = [name for names in _JSON_NAMES.values() for name in names]
 _KEYS = "|".join(map(re.escape, _NAMED))
+_LOGGER = r"[\w.-]+"
 
 # What begins a record. A crash, and logrotate's copytruncate, leave NULs before it; Notepad a byte order mark.
 HEADER = (
     r"(?:\x00|\xef\xbb\xbf)*"
     rf"(?:{_TIME}(?:{_ZONE}? [A-Z]|{_ZONE} [^\s]| - | \||{_ZONE}? \[(?:[a-z]|{_LEVEL}\])|:{_LEVEL}:)"
-    rf"|{_LEVEL}(?: {_TIME} |:[\w.]+:)|{_UVICORN}"
+    rf"|{_LEVEL}(?: {_TIME} |:{_LOGGER}:)|{_UVICORN}"
     rf"|\[(?:{_TIME} [+-]\d{{4}}\] \[\d|{_TIME}\] {_LEVEL} in |{_DAY}\])"
     rf'|\{{ ?"(?:(?:{_KEYS}|pathname|lineno|process|thread|module|filename|taskName|service)[".]'
     # Or any other key, in an object that has a time and a message.
@@ -54,13 +55,13 @@ _FORMATS = [
         r"(?: \[(?P<request_id>[^\]\s]+)\])? ?(?P<message>.*)",
         rf"(?P<time>{_TIME}{_ZONE}?) - (?P<logger>\S+) - (?P<level>[A-Z]+) - (?P<message>.*)",
         rf"(?P<level>{_LEVEL}) (?P<time>{_TIME}) (?P<logger>\S+) (?:\d+ \d+ )?(?P<message>.*)",
-        rf"(?P<level>{_LEVEL}):(?P<logger>[\w.]+):(?P<message>.*)",
+        rf"(?P<level>{_LEVEL}):(?P<logger>{_LOGGER}):(?P<message>.*)",
         rf"\[(?P<time>{_TIME} [+-]\d{{4}})\] \[\d+\] \[(?P<level>[A-Z]+)\] (?P<message>.*)",
         rf"\[(?P<time>{_DAY})\] (?P<message>.*)",
         rf"(?P<time>{_TIME}) \| (?P<level>\w+) *\| (?P<logger>[^\s:]+)\S* - (?P<message>.*)",
         rf"(?P<time>{_TIME}{_ZONE}?) \[(?P<level>[a-z]+) *\] (?P<message>.*)",
-        rf"(?P<time>{_TIME}{_ZONE}?) \[(?P<level>[A-Z]+)\] (?:(?P<logger>[\w.]+): )?(?P<message>.*)",
-        rf"(?P<time>{_TIME}):(?P<level>[A-Z]+):(?P<logger>[\w.]+):(?P<message>.*)",
+        rf"(?P<time>{_TIME}{_ZONE}?) \[(?P<level>[A-Z]+)\] (?:(?P<logger>{_LOGGER}): )?(?P<message>.*)",
+        rf"(?P<time>{_TIME}):(?P<level>[A-Z]+):(?P<logger>{_LOGGER}):(?P<message>.*)",
         rf"\[(?P<time>{_TIME})\] (?P<level>[A-Z]+) in (?P<logger>\w+): (?P<message>.*)",
         rf"(?=(?P<level>{_LEVEL})){_UVICORN}(?P<message>.*)",
     )
@@ -73,6 +74,7 @@ _EPOCH = re.compile(r"\d{10}(?:\d{3})?(?:\.\d+)?")
 _STATUS = re.compile(r'" ([1-5])\d\d ')  # of a request, in runserver's record
 _OF_STATUS = {"INFO": "] ", "WARNING": '" 4', "ERROR": '" 5'}  # what a status of such a level stands behind
 _SAME = {"WARN": "WARNING", "FATAL": "CRITICAL"}
+_RARE = {"critical", "fatal"}  # words in messages
 
 
 def parse_time(text: str) -> datetime | None:
@@ -97,10 +99,23 @@ def parse_record(text: str) -> dict[str, Any]:
     return _parse_json(start) if start.startswith("{") else _parse_text(text)
 
 
-def level_forms(name: str) -> tuple[str, ...]:
+def level_forms(name: str) -> list[str]:
     """Return how the level `name` is written in a record, in one of the formats; perhaps in others' messages, too."""
-    forms = name, f"[{name.lower()}", f'"{name.lower()}"'
-    return (*forms, _OF_STATUS[name]) if name in _OF_STATUS else forms
+    names = [name, *(other for other, same in _SAME.items() if same == name)]
+    forms = [form for word in names for form in (word, *_small_forms(word.lower(), word.title()))]
+    return [*forms, _OF_STATUS[name]] if name in _OF_STATUS else forms
+
+
+def _small_forms(lower: str, title: str) -> tuple[str, ...]:
+    # As few as can be, because each is searched for; common words only where formats have them.
+    common = f" {lower} ", f" {title} ", f"[{lower}", f'"{lower}"', f'"{title}"'
+    return (lower, title) if lower in _RARE else common
+
+
+def normal_level(name: str) -> str:
+    """Return a level's name as logging has it, of one that is written in another case, or is another name for it."""
+    name = name.upper() if name.isalpha() else name
+    return _SAME.get(name, name)
 
 
 def _parse_text(text: str) -> dict[str, Any]:
@@ -111,13 +126,13 @@ def _parse_text(text: str) -> dict[str, Any]:
         first, *lines = text.split("\n")  # with its NULs
         return {"message": first.rstrip("\r"), "lines": tuple(line.rstrip("\r") for line in lines)}
     parts = {"level": "", "logger": "", "request_id": "", "time": "", **found.groupdict(default="")}
-    level = parts["level"].upper() if parts["level"].isalpha() else parts["level"]
+    level = normal_level(parts["level"])
     if "/" in parts["time"]:
         status = _STATUS.search(first)
         level = {"4": "WARNING", "5": "ERROR"}.get(status[1] if status else "", "INFO")
     return {
         "time": parse_time(parts["time"]),
-        "level": _SAME.get(level, level),
+        "level": level,
         "logger": parts["logger"],
         "request_id": "" if parts["request_id"] == "-" else parts["request_id"],
         "message": parts["message"].rstrip("\r"),
@@ -137,11 +152,10 @@ def _parse_json(text: str) -> dict[str, Any]:
         return {**parts, "time": parse_time(parts["time"]), "message": first, "lines": tuple(lines)}
     given = {key: _plain(_take(fields, names)) for key, names in _JSON_NAMES.items()}
     trace = _plain(fields.get("exception.stacktrace") or fields.get("exc_info", ""))
-    level = given["level"].upper()
     return {
         **given,
         "time": parse_time(given["time"]),
-        "level": _SAME.get(level, level),
+        "level": normal_level(given["level"]),
         "request_id": "" if given["request_id"] == "-" else given["request_id"],
         "lines": (*trace.split("\n"), *lines) if trace else tuple(lines),
         "fields": fields,

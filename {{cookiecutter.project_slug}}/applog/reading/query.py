@@ -222,18 +222,16 @@ def field_text(value: Any) -> str:
 
 
 def _error_forms() -> list[str]:
-    """Return texts of which every error has one. They are few and rare, so that the search for them is fast."""
+    """Return texts of which every error has one."""
     names = [name for name, number in logging.getLevelNamesMapping().items() if number >= logging.ERROR]
-    small = [form for name in names for form in _small_forms(name.lower())]
-    return [*names, *small, '" 5', TRACEBACK]
-
-
-def _small_forms(name: str) -> list[str]:
-    return [f"[{name}", f'"{name}"'] if name == "error" else [name]
+    return [*(form for name in names for form in level_forms(name)), TRACEBACK]
 
 
 def _logger_pieces(names: tuple[str, ...]) -> Pieces:
-    return Pieces(*(form for name in names for form in (f" {name} ", f" {name}.", f'"{name}"', f'"{name}.')))
+    """Return the search for loggers' names, with what is before and behind them in one of the formats."""
+    pieces = [form for name in names for form in (f" {name} ", f" {name}.", f" {name}:", f":{name}:", f":{name}.")]
+    quoted = {f'"{form}' for name in names for form in (name, json.dumps(name)[1:-1])}
+    return Pieces(*pieces, *(f"{name}{end}" for name in sorted(quoted) for end in ('"', ".")))
 
 
 def _is_below(logger: str, names: tuple[str, ...]) -> bool:

@@ -31,6 +31,8 @@ _MESSAGE = re.compile(r"(\S{1,20}) (\S+) (\d{3}|given up) in (\d{1,12}(?:\.\d{1,
 _NAME = LOGGER.encode()
 # A part of a path that has a digit, but for v1 and the like.
 _ID = re.compile(rb"/(?!v\d\d?(?:[/ ]|$))[^/\n \d]*+\d[^/\n ]*+", re.MULTILINE)
+# What # stands for in a path of `name_of`.
+ID = rf"(?!v\d\d?[/ ])(?:[^/ ]*\d[^/ ]*|[^/ ]{{{SEGMENT_CHARACTERS + 1},}})"
 _KEY = re.compile(rb"([^ \n]*)([ \n])(.*) (\d{3}|given up)", re.DOTALL)
 
 

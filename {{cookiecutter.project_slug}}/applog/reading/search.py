@@ -42,7 +42,7 @@ class Pieces:
     exact = False
 
     def __init__(self, *pieces: str) -> None:
-        self._pieces = tuple(piece.encode() for piece in pieces)
+        self._pieces = tuple(piece.encode() for piece in dict.fromkeys(pieces))
         self._block = b""
         self._next: dict[bytes, int] = {}
 

@@ -845,3 +845,54 @@ def test_pages_are_for_readers_only(site: Site, client: Client) -> None:
     client.force_login(get_user_model().objects.create_user("other", is_staff=True))
     for name in "errors", "requests":
         assert site.page(name, 403)
+
+
+@pytest.mark.parametrize("level", ["info", "Warning", "WARN", "FATAL"])
+def test_a_level_in_other_letters_leaves_no_page_without_an_answer(reader: Client, write: Write, level: str) -> None:
+    """What is left out was counted under another name than it was taken away: the chart divided by nothing."""
+    for _ in range(3):
+        write("x", level=level)
+    assert not messages(show(reader, logger="-shop"))
+    assert counted(show(reader)).total() == 3
+
+
+def test_a_bar_leads_to_what_it_counts_where_the_time_begins(reader: Client, write: Write) -> None:
+    """An hour asked for at half past begins in the middle of a bar, whose link began before it."""
+    for number in range(370):
+        write("x", age=10 * number)
+    page = show(reader, since="1h")
+    bars = re.findall(r'<a href="([^"]*)" tabindex="-1"><title>[^<]*: ([\d,]+) ', page)
+    assert len(bars) > 20
+    for query, label in (bars[0], bars[-1]):
+        there = reader.get(f"{reverse('admin:applog_log_changelist')}{query.replace('&amp;', '&')}").text
+        assert len(messages(there)) == int(label)
+
+
+def test_records_that_the_chart_has_no_bar_for_are_told(reader: Client, write: Write) -> None:
+    """A clock that was set back, or wrong once, must not make a number smaller than what is below it."""
+    for number in range(20):
+        write("x", age=7200 - number)
+    write("wrong once", age=3 * 86400)
+    write("wrong too", age=-5 * 86400)
+    for number in range(5):
+        write("set back", age=10800 - number)
+    page = show(reader)
+    assert counted(page).total() == 25
+    assert "Not in the chart: 2 records" in page
+
+
+@pytest.mark.parametrize("hours", [1, 3])
+def test_a_zone_whose_clocks_change_by_half_an_hour(
+    reader: Client, files: dict[str, Path], settings: Any, hours: int
+) -> None:
+    """A bar whose begin is counted in another way than the records has none from there on."""
+    settings.TIME_ZONE = "Australia/Lord_Howe"
+    begin = datetime(2026, 4, 4, 3, tzinfo=UTC)
+    times = [begin + timedelta(minutes=10 * hours * number) for number in range(200)]
+    lines = [f"{time.isoformat(timespec='milliseconds')} INFO shop [-] x\n" for time in times]
+    files["django"].write_text("".join(lines), encoding="utf-8")
+    page = show(reader)
+    assert counted(page).total() == 200
+    for query, label in re.findall(r'<a href="([^"]*)" tabindex="-1"><title>[^<]*: ([\d,]+) ', page):
+        there = reader.get(f"{reverse('admin:applog_log_changelist')}{query.replace('&amp;', '&')}").text
+        assert len(messages(there)) == counted(there).total() == int(label)

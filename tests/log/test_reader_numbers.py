@@ -1,0 +1,100 @@
+"""What is counted, what is found and what is parsed agree on one number, whatever wrote the records."""
+
+import json
+from datetime import timedelta
+from itertools import product
+
+import pytest
+from reader_support import Query, RotatedLog, at, count_records, read_all, write
+
+LEVELS = "debug", "INFO", "Info", "WARN", "warning", "Warning", "ERROR", "error", "Error", "FATAL", "critical", "Fatal"
+LOGGERS = "shop", "shop.my-app", "other", "größe"
+FORMATS = {
+    "text": "{iso} {level} {logger} [-] m{number}",
+    "text without a zone": "{plain} {upper} {logger} m{number}",
+    "json": '{{"timestamp": "{iso}", "level": "{level}", "logger": {escaped}, "message": "m{number}"}}',
+    "json in another order": '{{"message": "m{number}", "logger": "{logger}", "level": "{level}", "time": "{iso}"}}',
+    "dashes": "{plain} - {logger} - {upper} - m{number}",
+    "verbose": "{upper} {plain} {logger} 1 2 m{number}",
+    "brackets": "{plain} [{upper}] {logger}: m{number}",
+    "colons": "{plain}:{upper}:{logger}:m{number}",
+    "Flask": "[{plain}] {upper} in {word}: m{number}",
+    "loguru": "{plain} | {upper:8} | {logger}:f:1 - m{number}",
+    "basicConfig": "{upper}:{logger}:m{number}",
+}
+QUERIES = [
+    Query(level=level, logger=logger, without=without)
+    for level in ("", "WARNING", "ERROR", "=ERROR", "=CRITICAL,WARNING", "-INFO")
+    for logger in ("", "shop", "-shop", "größe", "-größe,-other")
+    for without in ((), ("m1",))
+]
+
+
+def lines(form):
+    """Return a line of this format for each level and logger, a second apart."""
+    for number, (level, logger) in enumerate(product(LEVELS, LOGGERS)):
+        values = {"level": level, "upper": level.upper(), "logger": logger, "escaped": json.dumps(logger)}
+        times = {"iso": at(number).isoformat(timespec="milliseconds"), "plain": f"{at(number):%Y-%m-%d %H:%M:%S},123"}
+        yield form.format(**values, **times, number=number, word=logger.replace(".", "_").replace("-", "_"))
+
+
+def counted(log, query, step=timedelta(hours=1)):
+    """Return how many records of each level are counted."""
+    levels = {}
+    for found in count_records([log], step, query=query).levels.values():
+        for level, number in found.items():
+            levels[level] = levels.get(level, 0) + number
+    return {level: number for level, number in levels.items() if number}
+
+
+def found(log, query):
+    """Return how many records of each level are found."""
+    levels = {}
+    for record in read_all([log], query):
+        levels[record.level] = levels.get(record.level, 0) + 1
+    return levels
+
+
+@pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
+def test_filters_find_and_count_what_is_parsed(tmp_path, form):
+    """Without this, the legend says ERROR 5 above four rows, and the link of a logger leads to nothing."""
+    write(tmp_path / "app.log", "\n".join(lines(form)) + "\n")
+    log = RotatedLog(tmp_path / "app.log")
+    records = read_all([log])
+    assert {record.level for record in records} == {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
+    for query in QUERIES:
+        expected = {}
+        for record in records:
+            if query.matches(record):
+                expected[record.level] = expected.get(record.level, 0) + 1
+        assert found(log, query) == expected, query
+        if records[0].time:
+            assert counted(log, query) == counted(log, query, timedelta(seconds=1)) == expected, query
+
+
+@pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
+def test_each_logger_is_parsed(tmp_path, form):
+    """Without this, a dash in a name makes its records a part of the record before."""
+    write(tmp_path / "app.log", "\n".join(lines(form)) + "\n")
+    names = {record.logger for record in read_all([RotatedLog(tmp_path / "app.log")])}
+    assert names == {"shop", "shop_my_app", "other", "größe"} if "word" in form else set(LOGGERS)
+
+
+@pytest.mark.parametrize(
+    "line", ["2026-11-24 05:00:09,123 lower words", "2026-11-24T05:00:09,123 (x", "2026-11-24T05:00:09.123+00:00 INFO"]
+)
+def test_a_line_that_only_begins_with_a_time(tmp_path, line):
+    """Without this, a line of a traceback, or one that a crash has cut off, is counted and not found."""
+    text = "2026-11-24T05:00:00.000+00:00 INFO shop [-] m\n"
+    write(tmp_path / "app.log", f"{text}{line}\n{text}")
+    log = RotatedLog(tmp_path / "app.log")
+    assert counted(log, Query()) == {level: number for level, number in found(log, Query()).items() if level}
+
+
+def test_the_hour_that_comes_twice_is_counted_once(tmp_path):
+    """Without this, records of both times of a minute in which the time begins are counted with each of them."""
+    times = ["02:13:10.000+02:00", "02:13:20.000+02:00", "02:13:15.000+01:00", "02:13:45.000+01:00"]
+    write(tmp_path / "app.log", "".join(f"2026-10-25T{time} INFO shop [-] m\n" for time in times))
+    log = RotatedLog(tmp_path / "app.log")
+    since = at(0).fromisoformat("2026-10-25T02:13:15+02:00")
+    assert counted(log, Query(since=since)) == found(log, Query(since=since)) == {"INFO": 3}
