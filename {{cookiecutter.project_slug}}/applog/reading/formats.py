@@ -74,7 +74,7 @@ _EPOCH = re.compile(r"\d{10}(?:\d{3})?(?:\.\d+)?")
 _STATUS = re.compile(r'" ([1-5])\d\d ')  # of a request, in runserver's record
 _OF_STATUS = {"INFO": "] ", "WARNING": '" 4', "ERROR": '" 5'}  # what a status of such a level stands behind
 _SAME = {"WARN": "WARNING", "FATAL": "CRITICAL"}
-_RARE = {"critical", "fatal"}  # words in messages
+_RARE = {"critical": ("ritical",), "fatal": ("fatal", "Fatal")}  # words in messages
 
 
 def parse_time(text: str) -> datetime | None:
@@ -102,14 +102,13 @@ def parse_record(text: str) -> dict[str, Any]:
 def level_forms(name: str) -> list[str]:
     """Return how the level `name` is written in a record, in one of the formats; perhaps in others' messages, too."""
     names = [name, *(other for other, same in _SAME.items() if same == name)]
-    forms = [form for word in names for form in (word, *_small_forms(word.lower(), word.title()))]
+    forms = [form for word in names for form in (word, *_small_forms(word.lower()))]
     return [*forms, _OF_STATUS[name]] if name in _OF_STATUS else forms
 
 
-def _small_forms(lower: str, title: str) -> tuple[str, ...]:
-    # As few as can be, because each is searched for; common words only where formats have them.
-    common = f" {lower} ", f" {title} ", f"[{lower}", f'"{lower}"', f'"{title}"'
-    return (lower, title) if lower in _RARE else common
+def _small_forms(word: str) -> tuple[str, ...]:
+    # As few as can be, because each is searched for; without the first letter, which may be a capital.
+    return _RARE.get(word) or tuple(f"{word[1:]}{end}" for end in ' "]')
 
 
 def normal_level(name: str) -> str:
