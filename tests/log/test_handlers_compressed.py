@@ -51,6 +51,19 @@ def test_rotated_files_become_gzip_files_and_go_on_to_be_counted(log, make, cls)
     assert hidden == {".django.log.lock", ".django.log.gz.lock"}
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes in the file system are of POSIX")
+def test_a_pipe_in_the_place_of_a_compressed_file(log, make):
+    """Without this, the thread waits for the pipe's other end, with the lock of rotation, until the process ends."""
+    log.parent.mkdir()
+    os.mkfifo(log.with_name("django.log.1.gz"))
+    handler = make("SharedRotatingFileHandler", log, compress=True, maxBytes=2000, backupCount=9)
+    write(handler, range(25))
+    time.sleep(0.5)
+    other = make("SharedRotatingFileHandler", log, maxBytes=2000, backupCount=9)
+    write(other, range(25, 70))
+    assert log.stat().st_size <= 2000
+
+
 def test_the_only_name_of_a_namer_is_used_again(log, make):
     """Without this, the first file is kept for ever, compressed, and no later one is."""
     handler = make("SharedRotatingFileHandler", log, compress=True, maxBytes=2000, backupCount=1)

@@ -13,6 +13,7 @@ import handler_scenes as scenes
 import pytest
 from handler_support import (
     BEGIN,
+    BY_TIME,
     CLASSES,
     DAY,
     ProcessLock,
@@ -53,6 +54,29 @@ def test_files_are_kept_under_whatever_names(tmp_path, make, capfd, name, kind):
     assert len([path for path in tmp_path.rglob("app*") if path.is_file()]) == 4
     assert "n17n" in rotated[0].read_text()
     assert capfd.readouterr().err == ""
+
+
+@CLASSES
+@pytest.mark.parametrize("number", ["1", "77"])
+def test_a_name_that_nobody_can_follow(log, make, cls, number, capfd):
+    """Without this, a link in a circle, which anybody who may write the folder can make, ends rotation for good."""
+    log.parent.mkdir()
+    link = log.with_name(f"django.log.2024-10-0{number[0]}" if "Timed" in cls else f"django.log.{number}")
+    link.symlink_to(link)
+    write(make(cls, log, **options_of(cls, **LIMITS)), range(20))
+    assert len(own_files(log)) >= 10
+    assert log.stat().st_size <= 250
+    assert capfd.readouterr().err == ""
+
+
+def test_a_namer_that_fails_costs_no_late_record(log, make):
+    """Without this, a mistake in a namer loses what it only could not name."""
+    handler = make("SharedTimedRotatingFileHandler", log, **BY_TIME)
+    write(handler, [0], BEGIN)
+    write(handler, [1], BEGIN + DAY)
+    handler.namer = lambda _: {}["name"]
+    write(handler, [2], BEGIN)
+    assert_each_once(log, range(3))
 
 
 @CLASSES

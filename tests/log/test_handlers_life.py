@@ -39,6 +39,16 @@ def test_signals_in_the_middle_of_anything(log, kind, full):
     storm.assert_intact(SECONDS_SUFFIX if kind == "Time" else None)
 
 
+def test_signals_while_another_program_renames_the_file(log):
+    """Without this, what a signal's handler logs closes the file that the interrupted record is for."""
+    done = subprocess.run(command(scenes.write_while_renamed, log, 4), capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    of_main, of_signals = map(int, done.stdout.split())
+    assert min(of_main, of_signals) > 500
+    counts = Counter(re.findall("n([0-9]+)n", text_of(log)))
+    assert counts == Counter(dict.fromkeys(map(str, [*range(of_main), *range(10**9, 10**9 + of_signals)]), 1))
+
+
 @KINDS
 def test_an_exception_of_a_signal_in_the_middle_of_anything(log, kind):
     """Without this, Ctrl+C at the wrong moment leaves the lock taken, or a process that rotates no more."""

@@ -84,6 +84,14 @@ def test_a_record_is_what_it_was_when_it_was_made(log, python):
     assert text_of(log.with_name("security.log")) == "WARNING [3f2c] request sign-in failed\n"
 
 
+def test_what_exits_in_the_thread_does_not_end_it(log):
+    """Without this, everything from there on is lost, and nobody is told."""
+    play(scenes.write_behind_a_rotator_that_exits, log)
+    counts = [text_of(log).count(f"n{number}n") for number in range(2000)]
+    assert counts.count(1) >= 1999
+    assert max(counts) == 1
+
+
 @unix
 def test_forked_children_write_too(log, python):
     """Without this, workers of gunicorn --preload and of multiprocessing log nothing, or hang at a fork."""

@@ -4,6 +4,7 @@ The standard library only, so that any Python on any system can run it.
 """
 
 import atexit
+import importlib
 import json
 import logging
 import os
@@ -29,6 +30,8 @@ OPTIONS = {
     "Watched": {"delay": True},
 }
 DESCRIPTORS = Path("/proc/self/fd")
+storm.load_handlers()
+compression = importlib.import_module("applog.rotation.compression")
 logger = logging.getLogger("app")
 logger.propagate = False
 logger.setLevel(logging.INFO)
@@ -151,12 +154,43 @@ def write_without_rights(log, kind, count, *limit):
 
 
 def write_as(log, kind, user, first, last):
-    """Write as a user of a group that all members of a team are in."""
-    start(log, kind, maxBytes=1000, backupCount=50)
+    """Write as a user of a group that all members of a team are in, and wait until rotated files are compressed."""
+    compression.FIRST_PAUSE = 0.02
+    start(log, kind, maxBytes=1000, backupCount=50, compress=True)
     os.setgroups([])
     os.setgid(NOBODY)
     os.setuid(int(user))
     write(int(first), int(last))
+    deadline = time.monotonic() + 20
+    while any(path.suffix != ".gz" for path in Path(log).parent.glob("django.log.*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def write_while_renamed(log, seconds):
+    """Log, in a signal's handler too, while a child renames the file, and print how many records of both there are."""
+    start(log, "Watched")
+    child = os.fork()
+    if not child:
+        for number in range(1 << 30):
+            with suppress(FileNotFoundError):
+                Path(log).rename(f"{log}.{number}")
+            time.sleep(0.0003)
+    counts = [0, 10**9]
+
+    def log_one(which):
+        counts[which] += 1
+        write(counts[which] - 1, counts[which])
+
+    signal.signal(signal.SIGALRM, lambda *_: log_one(1))
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0007)
+    until = time.monotonic() + float(seconds)
+    while time.monotonic() < until:
+        log_one(0)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    print(counts[0], counts[1] - 10**9)
 
 
 def lose_descriptor(log, kind, how):

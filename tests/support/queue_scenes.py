@@ -99,6 +99,21 @@ def patch_and_write(log):
     assert used is queue.SimpleQueue
 
 
+def write_behind_a_rotator_that_exits(log):
+    """Have a rotator that once does what must not end the thread that writes."""
+    start(log)
+    target = logging.getLogger().handlers[0].target
+    exits = iter([SystemExit("once")])
+
+    def rotate(source, dest):
+        for error in exits:
+            raise error
+        Path(source).rename(dest)
+
+    target.rotator = rotate
+    write(0, 2000)
+
+
 def write_and_end(log):
     """End right after many records, on a slow disk, and write one more while the interpreter ends."""
     start(log, 0.01)

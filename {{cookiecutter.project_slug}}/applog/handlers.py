@@ -219,8 +219,8 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
         return super()._must_wait(created) or self._periods.current != self._periods.find(created)
 
     def _put(self, created: float, data: bytes) -> None:
-        # ValueError and OverflowError: a time that no clock has. Its record goes into the current file.
-        with suppress(OSError, OverflowError, ValueError):
+        # A time that no clock has, or whatever a namer raises: the record goes into the current file.
+        with suppress(Exception):
             if self._is_late(created):
                 with self._open_late(self._periods.find(created), len(data)) as file:
                     os_files.write_whole(file, data)

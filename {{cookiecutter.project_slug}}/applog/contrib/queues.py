@@ -100,6 +100,9 @@ class FileQueueHandler(QueueHandler):
                 listener.start()
             except RuntimeError:  # the interpreter ends, or there are too many threads
                 return False
+            except BaseException:  # of a signal's handler: the thread may have been started
+                listener.enqueue_sentinel()
+                raise
             self.listener = listener
             # Child processes of multiprocessing do not run atexit's functions. Another thread may just import it.
             finalize = getattr(sys.modules.get("multiprocessing.util"), "Finalize", None)
@@ -142,7 +145,7 @@ class _Listener(QueueListener):
     def handle(self, record: logging.LogRecord) -> None:
         try:
             super().handle(record)
-        except Exception:  # noqa: BLE001  a handler that raises must not end the thread
+        except BaseException:  # noqa: BLE001  a handler that raises, or exits, must not end the thread
             self.handlers[0].handleError(record)
 
     def is_current_thread(self) -> bool:

@@ -37,7 +37,7 @@ class Compressor:
         self._path, self._find = path, find
         folder, name = os.path.split(path)
         self._temporary = os.path.join(folder, f".{name}{PACKED}")
-        self._lock = ProcessLock(path + PACKED)  # one process compresses
+        self._lock = ProcessLock(path + PACKED, path)  # one process compresses
         self._thread: threading.Thread | None = None
         self._pause = FIRST_PAUSE
         self._stop, self._waking = threading.Event(), threading.Lock()
@@ -67,6 +67,11 @@ class Compressor:
         if self._thread and self._thread.is_alive():
             self._stop.set()
             self._thread.join(LOCK_SECONDS)
+
+    def close(self) -> None:
+        """End the thread, and close its lock."""
+        self.pause()
+        self._lock.close()
 
     def resume(self) -> None:
         """Start the thread again that `pause` has ended."""
@@ -147,7 +152,7 @@ class Compressor:
         packed = path + PACKED
         if not os.path.lexists(packed):
             os_files.rename(self._temporary, packed)
-        elif _trailer(packed) != _trailer(self._temporary):
+        elif not os.path.isfile(packed) or _trailer(packed) != _trailer(self._temporary):
             return  # somebody else's
         # A process that is killed here leaves both, and the next one comes to this line.
         os_files.free_name(path)

@@ -55,15 +55,15 @@ else:
     def open_descriptor(path: str, access: int, like: os.stat_result | None = None) -> int:
         """Open the file at `path` for appending with `access`, O_WRONLY or O_RDWR, or make it. Raises OSError."""
         flags = access | os.O_APPEND | os.O_CLOEXEC
-        with suppress(FileNotFoundError):
-            return raise_number(os.open(path, flags))
-        try:
-            # Never a file, or what a link leads to, that somebody else has put there: it is given away as root.
-            descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, FILE_MODE)
-        except FileExistsError:  # made by another process just now
-            return raise_number(os.open(path, flags))
-        adopt(descriptor, path, like)
-        return raise_number(descriptor)
+        for _ in range(OPENINGS):  # others may make it, and rename it, meanwhile
+            with suppress(FileNotFoundError):
+                return raise_number(os.open(path, flags))
+            with suppress(FileExistsError):
+                # Never a file, or what a link leads to, that somebody else has put there: it is given away as root.
+                descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, FILE_MODE)
+                adopt(descriptor, path, like)
+                return raise_number(descriptor)
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
 
     def _open_to_append(path: str, like: os.stat_result | None) -> int:
         return open_descriptor(path, os.O_WRONLY, like)

@@ -84,7 +84,7 @@ class ProcessLock:
     """A lock between processes for the file at `path`, with a short note for the next process that takes it.
 
     Lock and note are in a hidden file beside it, which is made when the lock is first taken, and then stays. On Unix
-    it gets the log's group, and is for those who may write the log.
+    it gets the group of the file at `log`, by default at `path`, and is for those who may write that one.
 
     Attributes:
         held: whether this object has the lock.
@@ -94,12 +94,12 @@ class ProcessLock:
 
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, log: str = "") -> None:
         self.held = self.busy = False
         self.retry_at = self._hopeless_until = -math.inf
         folder, name = os.path.split(path)
         self.waiting: deque[tuple[float, bytes]] = deque()
-        self._log, self._path = path, os.path.join(folder, f".{name}.lock")
+        self._log, self._path = log or path, os.path.join(folder, f".{name}.lock")
         self._file: OwnFile | None = None
         _locks.add(self)
 
@@ -110,14 +110,13 @@ class ProcessLock:
         GIVE_UP_SECONDS after that it is raised without a wait, so that one stopped process does not stop all others.
         """
         deadline, pause = time.monotonic() + seconds, SHORTEST_PAUSE
-        while time.monotonic() >= self._hopeless_until:
-            if self.take():
-                return
+        while not self.take():
             if time.monotonic() > deadline:
                 self._hopeless_until = deadline + GIVE_UP_SECONDS
+            if time.monotonic() < self._hopeless_until:
+                raise TimeoutError(errno.ETIMEDOUT, f"another process holds {self._path}")
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
-        raise TimeoutError(errno.ETIMEDOUT, f"another process holds {self._path}")
 
     def take(self) -> bool:
         """Take the lock if it is free, and tell whether it is held now. Raises OSError."""

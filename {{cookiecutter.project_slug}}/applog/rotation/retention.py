@@ -42,8 +42,10 @@ def list_rotated(
         for entry in entries:
             for period, number in find(entry.name):
                 path, own = entry.path, path_of(period, number)
-                if path.startswith(own) and path[len(own) :] in {"", PACKED} and entry.is_file():
-                    found.append(Rotated(period, number, path))
+                if path.startswith(own) and path[len(own) :] in {"", PACKED}:
+                    with suppress(OSError):  # a link in a circle, or into a folder that is closed to us
+                        if entry.is_file():
+                            found.append(Rotated(period, number, path))
                     break
     return sorted(found)
 

@@ -240,6 +240,8 @@ class SharedFileHandler(Retention):
 
     def close(self) -> None:
         """Close the files. A later record opens them again, so that it is not lost."""
+        if self._compressor:
+            self._compressor.close()
         with self.lock:
             self._close_files()
             super().close()

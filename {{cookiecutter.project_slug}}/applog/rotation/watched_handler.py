@@ -54,12 +54,21 @@ class WatchedFileHandler(logging.handlers.WatchedFileHandler):
         """Write `record` into the file that is at the path now."""
         try:
             data = (self.format(record) + self.terminator).encode(self.encoding, self.errors)
-            self.reopenIfNeeded()
-            os_files.write_whole(self.stream, data)
+            self._write(data)
         except RecursionError:  # as logging.StreamHandler
             raise
         except Exception:  # noqa: BLE001  a log must never stop the application
             self.handleError(record)
+
+    def _write(self, data: bytes) -> None:
+        self.reopenIfNeeded()
+        stream = self.stream
+        try:
+            os_files.write_whole(stream, data)
+        except ValueError:
+            if not stream.closed:  # by what a signal's handler has logged since
+                raise
+            self._write(data)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  the standard library's name
         """Report an OSError, such as of a full disk, now and then; other errors as the standard library does."""
