@@ -186,5 +186,9 @@ def system_user() -> str:
 
 
 def record(level: int, event: str, message: str, request: HttpRequest | None = None) -> None:
-    """Log an event. The formatters add whom the request came from."""
-    logger.log(level, "%s", message, extra={"event": event, "request": request or current_request.get()})
+    """Log an event. The formatters add whom the request came from.
+
+    A `request` that is none of Django's, such as REST framework's, is about the one that this thread or task serves.
+    """
+    served = request if isinstance(request, HttpRequest) else current_request.get()
+    logger.log(level, "%s", message, extra={"event": event, "request": served})

@@ -41,6 +41,12 @@ class PagesTests(TestCase):
         with override_settings(DEBUG=True):
             self.assertEqual(self.client.get(reverse("home")).status_code, 200)
 
+    def test_a_page_runs_as_its_language_does(self) -> None:
+        """Arabic from left to right puts each full stop at the wrong end."""
+        for language, direction in (("en", "ltr"), ("ar", "rtl")):
+            with override_settings(LANGUAGE_CODE=language):
+                self.assertContains(self.client.get(reverse("home")), f'<html lang="{language}" dir="{direction}">')
+
     def test_health_is_good_while_the_database_answers(self) -> None:
         """A container that is well must not be restarted."""
         response = self.client.get(reverse("health"))

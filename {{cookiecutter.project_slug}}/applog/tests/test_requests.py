@@ -134,14 +134,14 @@ async def get_side_by_side():
 @pytest.fixture
 def served(project: Path, manage: Manage) -> Served:
     """Return a function that runs code with a shop in the project, and returns the records in its log file."""
-    (project / "shop.py").write_text(SHOP, encoding="utf-8")
+    (project / "logged_shop.py").write_text(SHOP, encoding="utf-8")
     with (project / "config" / "settings.py").open("a", encoding="utf-8") as file:
-        file.write('ROOT_URLCONF = "shop"\nDATABASES["other"] = {**DATABASES["default"], "NAME": ":memory:"}\n')
+        file.write('ROOT_URLCONF = "logged_shop"\nDATABASES["other"] = {**DATABASES["default"], "NAME": ":memory:"}\n')
         file.write("AXES_ENABLED = False\n")
     (project / "staticfiles" / "a.css").write_text("p {}", encoding="utf-8")
 
     def serve(code: str, **variables: str) -> list[Record]:
-        result = manage("shell", "-c", f"import shop\n{code}", LOG_FORMAT="json", **variables)
+        result = manage("shell", "-c", f"import logged_shop as shop\n{code}", LOG_FORMAT="json", **variables)
         assert result.returncode == 0, result.stderr
         assert "Logging error" not in result.stderr
         return [json.loads(line) for line in (project / "logs/django.log").read_text("utf-8").splitlines()]
@@ -235,23 +235,23 @@ def test_slow_sql_is_found_whoever_asks_for_it(served: Served, project: Path) ->
     """A second of SQL that nobody can find is a second on each request; a value of it in the log is a leak."""
     records = queries(served(WAYS, LOG_SLOW_QUERY_MS="150"))
     asked = [(record["code.function.name"], record["alias"], record.get("url.path")) for record in records]
-    outside = ("shop.query", "default", None)
+    outside = ("logged_shop.query", "default", None)
     assert asked == [
-        outside, ("shop.query", "other", None), outside, ("shop.fail", "default", None),
-        ("shop.query", "default", "/asks/"), *[("shop.slow", "default", "/slow/")] * 3, *[outside] * 4,
+        outside, ("logged_shop.query", "other", None), outside, ("logged_shop.fail", "default", None),
+        ("logged_shop.query", "default", "/asks/"), *[("logged_shop.slow", "default", "/slow/")] * 3, *[outside] * 4,
     ]  # fmt: skip
     lines = SHOP.splitlines()
     for record in records:
         assert record["level"] == "WARNING"
         assert record["duration_ms"] > 150
         assert record["db.system.name"] == "sqlite"
-        assert record["code.file.path"] == str(project / "shop.py")
+        assert record["code.file.path"] == str(project / "logged_shop.py")
         assert re.search("cursor.execute|await users", lines[record["code.line.number"] - 1])
     statement = "SELECT nap(?) WHERE ? <> %s AND ? <> %s"
-    assert {r["db.query.text"] for r in records if r["code.function.name"] == "shop.query"} == {statement}
+    assert {r["db.query.text"] for r in records if r["code.function.name"] == "logged_shop.query"} == {statement}
     assert {r["db.namespace"] for r in records if r["alias"] == "other"} == {":memory:"}
     took, _, text = records[0]["message"].partition(": ")
-    assert re.fullmatch(r"SQL took \d+\.\d ms in default from shop.py:\d+ query", took)
+    assert re.fullmatch(r"SQL took \d+\.\d ms in default from logged_shop.py:\d+ query", took)
     assert text == statement
     assert not re.search("hidden|s3cret|99887766|5544", json.dumps(records))
 
@@ -268,15 +268,15 @@ def test_nothing_watches_the_queries_where_that_is_off(served: Served) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="links need a right there")
 def test_slow_sql_is_found_behind_a_link(served: Served, project: Path, tmp_path: Path) -> None:
     """Many a site is deployed into a folder for each release, and a link says which one is served."""
-    (project / "orders").mkdir()
-    (project / "orders" / "linked.py").write_text(
-        "import shop\n\n\ndef ask():\n    list(shop.users())\n", encoding="utf-8"
+    (project / "logged_orders").mkdir()
+    (project / "logged_orders" / "linked.py").write_text(
+        "import logged_shop as shop\n\n\ndef ask():\n    list(shop.users())\n", encoding="utf-8"
     )
-    (tmp_path / "current").symlink_to(project / "orders")
+    (tmp_path / "current").symlink_to(project / "logged_orders")
     code = f"import sys; sys.path.insert(0, {str(tmp_path / 'current')!r}); import linked; shop.prepare(); linked.ask()"
     [record] = queries(served(code, LOG_SLOW_QUERY_MS="150"))
-    assert record["code.file.path"] == str(project / "orders" / "linked.py")
-    assert "from orders/linked.py:5 ask: " in record["message"]
+    assert record["code.file.path"] == str(project / "logged_orders" / "linked.py")
+    assert "from logged_orders/linked.py:5 ask: " in record["message"]
 
 
 def test_a_handler_that_writes_into_a_slow_database_ends(served: Served) -> None:

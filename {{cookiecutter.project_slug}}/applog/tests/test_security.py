@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from django.contrib.admin import AdminSite
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.signals import user_login_failed
 from django.core.checks import run_checks
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import transaction
@@ -25,6 +27,7 @@ from django.utils import translation
 
 from applog import flood
 from applog.checks import check_handlers
+from applog.context import current_request
 from applog.filters import SecurityFilter
 from applog.fingerprint import REFUSALS
 from applog.formatters import JsonFormatter, TextFormatter
@@ -50,6 +53,21 @@ def events(caplog: pytest.LogCaptureFixture) -> Events:
         return found
 
     return take
+
+
+def test_a_request_of_another_library_is_the_one_that_is_served(
+    caplog: pytest.LogCaptureFixture, rf: RequestFactory
+) -> None:
+    """REST framework passes its own: without the client, no limit would hold, and fail2ban would see nobody."""
+    request = rf.get("/api/")
+    token = current_request.set(request)
+    try:
+        user_login_failed.send(None, credentials={"username": "ann"}, request=SimpleNamespace(user=None))
+    finally:
+        current_request.reset(token)
+    [record] = [record for record in caplog.records if record.name == "applog.security"]
+    assert record.__dict__["request"] is request
+    assert " authn_login_fail from 127.0.0.1: user 'ann'" in TextFormatter().format(record)
 
 
 @pytest.fixture
