@@ -72,6 +72,23 @@ def test_filters_find_and_count_what_is_parsed(tmp_path, form):
             assert counted(log, query) == counted(log, query, timedelta(seconds=1)) == expected, query
 
 
+@pytest.mark.parametrize("name", ["exception.stacktrace", "exc_info", "exception", "error.stack_trace"])
+def test_a_traceback_in_json_is_one(tmp_path, name):
+    """Without this, errors of structlog and ECS are kinds of their own for each message, and show no traceback."""
+    trace = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\nKeyError: 1'
+    values = {"timestamp": at(0).isoformat(), "level": "error", "event": "failed", name: trace}
+    write(tmp_path / "app.log", json.dumps(values) + "\n")
+    [record] = read_all([RotatedLog(tmp_path / "app.log")])
+    assert record.lines[-1] == "KeyError: 1"
+
+
+def test_a_number_that_no_json_has_is_a_text(tmp_path):
+    """Without this, what the command prints for programs is refused by them."""
+    write(tmp_path / "app.log", '{"time": "2026-11-24T05:00:00Z", "message": "m", "a": NaN, "b": 1e999, "c": 1.5}\n')
+    [record] = read_all([RotatedLog(tmp_path / "app.log")])
+    assert record.fields == {"a": "NaN", "b": "1e999", "c": 1.5}
+
+
 @pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
 def test_each_logger_is_parsed(tmp_path, form):
     """Without this, a dash in a name makes its records a part of the record before."""

@@ -67,6 +67,7 @@ FORMATS = {
     "colons": ("2026-11-24 05:00:00,123:ERROR:shop:X", "shop", 123000),
     "dashes": ("2026-11-24 05:00:00,123 - shop - ERROR - X", "shop", 123000),
     "loguru": ("2026-11-24 05:00:00.123 | ERROR    | shop:f:12 - X", "shop", 123000),
+    "Celery": ("[2026-11-24 05:00:00,123: ERROR/MainProcess] X", "", 123000),
     "structlog": ("2026-11-24T05:00:00.123456Z [error    ] X", "", 123456),
     "JSON": ('{"level": "ERROR", "message": "X", "timestamp": "2026-11-24T05:00:00Z", "logger": "shop"}', "shop", 0),
     "python-json-logger": ('{"asctime": "2026-11-24 05:00:00,123", "levelname": "ERROR", "message": "X"}', "", 123000),

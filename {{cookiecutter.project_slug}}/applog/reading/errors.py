@@ -11,7 +11,7 @@ from applog.reading.log import RotatedLog
 from applog.reading.measures import Distinct, Window
 from applog.reading.pages import Position, read_older
 from applog.reading.query import Query
-from applog.reading.record import NO_FILE, Cursor, Record
+from applog.reading.record import Cursor, Record
 
 KINDS = 500  # that are kept when there are twice as many; the rarest are then counted together
 RECORDS, CHARACTERS = 2000, 1 << 22  # read at a time
@@ -159,7 +159,5 @@ def first_time(logs: Sequence[RotatedLog]) -> datetime | None:
 
 def reached(logs: Sequence[RotatedLog], position: Position | None) -> datetime | None:
     """Return the time of the record before `position`, or None if it is not found quickly."""
-    if position is None or all(cursor == NO_FILE for cursor in position.values()):
-        return None
-    records = read_older(logs, position, count=1, seconds=SLICE_SECONDS).records
-    return records[0].time if records else None
+    cursors = [(log, position[log.name]) for log in logs if position and log.name in position]
+    return max(filter(None, (log.find_time_before(cursor) for log, cursor in cursors)), default=None)

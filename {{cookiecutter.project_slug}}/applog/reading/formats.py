@@ -8,6 +8,7 @@
 - [24/Nov/2026 05:37:47] "GET / HTTP/1.1" 200 5: runserver
 - INFO:     message: uvicorn
 - [2026-11-24 05:37:47,123] INFO in shop: message: Flask
+- [2026-11-24 05:37:47,123: INFO/MainProcess] message: Celery
 - 2026-11-24 05:37:47,123 [INFO] shop: message, and 2026-11-24 05:37:47,123:INFO:shop:message: others
 - 2026-11-24 05:37:47.123456 | INFO     | shop:f:1 - message: loguru
 - 2026-11-24T05:37:47Z [info     ] message: structlog
@@ -15,6 +16,7 @@
 """
 
 import json
+import math
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -33,6 +35,7 @@ _JSON_NAMES = {
     "request_id": ("request_id",),
 }
 _NAMED = [name for names in _JSON_NAMES.values() for name in names]
+_TRACES = "exception.stacktrace", "exc_info", "exception", "error.stack_trace"
 _KEYS = "|".join(map(re.escape, _NAMED))
 _LOGGER = r"[\w.-]+"
 
@@ -41,7 +44,7 @@ HEADER = (
     r"(?:\x00|\xef\xbb\xbf)*"
     rf"(?:{_TIME}(?:{_ZONE}? [A-Z]|{_ZONE} [^\s]| - | \||{_ZONE}? \[(?:[a-z]|{_LEVEL}\])|:{_LEVEL}:)"
     rf"|{_LEVEL}(?: {_TIME} |:{_LOGGER}:)|{_UVICORN}"
-    rf"|\[(?:{_TIME} [+-]\d{{4}}\] \[\d|{_TIME}\] {_LEVEL} in |{_DAY}\])"
+    rf"|\[(?:{_TIME} [+-]\d{{4}}\] \[\d|{_TIME}(?:\] {_LEVEL} in |: {_LEVEL}/)|{_DAY}\])"
     rf'|\{{ ?"(?:(?:{_KEYS}|pathname|lineno|process|thread|module|filename|taskName|service)[".]'
     # Or any other key, in an object that has a time and a message.
     r'|(?=[^\n]{0,4000}?"(?:@?timestamp|asctime|time|ts)": ?["\d])(?=[^\n]{0,4000}?"(?:message|msg|event)": ?")))'
@@ -63,6 +66,7 @@ _FORMATS = [
         rf"(?P<time>{_TIME}{_ZONE}?) \[(?P<level>[A-Z]+)\] (?:(?P<logger>{_LOGGER}): )?(?P<message>.*)",
         rf"(?P<time>{_TIME}):(?P<level>[A-Z]+):(?P<logger>{_LOGGER}):(?P<message>.*)",
         rf"\[(?P<time>{_TIME})\] (?P<level>[A-Z]+) in (?P<logger>\w+): (?P<message>.*)",
+        rf"\[(?P<time>{_TIME}): (?P<level>[A-Z]+)/\S+?\] (?P<message>.*)",
         rf"(?=(?P<level>{_LEVEL})){_UVICORN}(?P<message>.*)",
     )
 ]
@@ -142,7 +146,7 @@ def _parse_text(text: str) -> dict[str, Any]:
 def _parse_json(text: str) -> dict[str, Any]:
     first, *lines = text.split("\n")
     try:
-        fields = json.loads(first)
+        fields = json.loads(first, parse_constant=str, parse_float=_number)
         if not isinstance(fields, dict) or not any(name in fields for name in _NAMED):
             return _parse_text(text)
     except (ValueError, RecursionError):  # cut off, or made to explode
@@ -150,7 +154,10 @@ def _parse_json(text: str) -> dict[str, Any]:
         parts = found.groupdict(default="") if found else {"time": ""}
         return {**parts, "time": parse_time(parts["time"]), "message": first, "lines": tuple(lines)}
     given = {key: _plain(_take(fields, names)) for key, names in _JSON_NAMES.items()}
-    trace = _plain(fields.get("exception.stacktrace") or fields.get("exc_info", ""))
+    traces = [(name, fields.get(name)) for name in _TRACES]
+    # "exception" may be a name as well.
+    texts = (text for name, text in traces if isinstance(text, str) and (name != "exception" or "\n" in text))
+    trace = _plain(next(texts, ""))
     return {
         **given,
         "time": parse_time(given["time"]),
@@ -159,6 +166,12 @@ def _parse_json(text: str) -> dict[str, Any]:
         "lines": (*trace.split("\n"), *lines) if trace else tuple(lines),
         "fields": fields,
     }
+
+
+def _number(text: str) -> float | str:
+    """Return a JSON number, or the text of one that is too large for a float, which no JSON could write."""
+    number = float(text)
+    return number if math.isfinite(number) else text
 
 
 def _take(fields: dict[str, Any], names: tuple[str, ...]) -> Any:

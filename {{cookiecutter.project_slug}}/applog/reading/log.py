@@ -197,6 +197,17 @@ class RotatedLog:
                 return None, file.modified if file.compressed else None
         return _times[key]
 
+    def find_time_before(self, cursor: Cursor) -> datetime | None:
+        """Return the time of the record before `cursor`, None where none with a time is near it."""
+        files = self.files()
+        index = None if cursor == NO_FILE else self.find_file(files, cursor)
+        if index is None:
+            return None
+        with suppress(OSError), closing(self.open(files[index])) as opened:
+            if made := last_time(opened, cursor.offset):
+                return made
+        return self.find_times(files[index - 1])[1] if index else None
+
     def _read_times(self, file: LogFile) -> Times:
         if file.compressed:
             heads = (self.read_head(file, size) for size in (WINDOW, BLOCK))

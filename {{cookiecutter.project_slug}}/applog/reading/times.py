@@ -27,16 +27,17 @@ SAMPLE_BYTES = 64  # at the end of a part, by which it is known again
 _known: dict[tuple[tuple[int, int], bytes], dict[tuple[int, int, timedelta], tuple[bytes, Limits]]] = {}
 
 
-def last_time(file: OpenLogFile) -> datetime | None:
-    """Return the time of the last record near the file's end that has one."""
+def last_time(file: OpenLogFile, before: int | None = None) -> datetime | None:
+    """Return the time of the last record near the file's end, or near the offset `before`, that has one."""
+    high = file.size if before is None else min(before, file.size)
     for size in (WINDOW, BLOCK):
-        block = file.read_lines(max(0, file.size - size), file.size)
+        block = file.read_lines(max(0, high - size), high)
         end = len(block)
         for start in reversed(list(file.start.finditer(block))):
             if made := time_in(block[start.end() : end][:LINE_BYTES]):
                 return made
             end = start.start()
-        if size >= file.size:
+        if size >= high:
             break
     return None
 
