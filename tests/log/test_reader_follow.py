@@ -37,6 +37,21 @@ def test_only_what_is_added_is_shown_and_only_whole_records(log):
     assert new(follower) == []
 
 
+LEFT_OUT = {"without": ("noise",)}, {"level": "-INFO"}, {"logger": "-shop"}, {"level": "ERROR"}, {"text": "X"}
+
+
+@pytest.mark.parametrize("filters", LEFT_OUT)
+def test_what_comes_late_belongs_to_its_record(log, filters):
+    """Who leaves something out is not to be shown the rest of it, and who asks for something gets all of it."""
+    write(log, "")
+    follower = follow.Follower(RotatedLog(log), Query(**filters))
+    for first in (text(0, "noise"), text(1, "X", "ERROR", "blog")):
+        append(log, first)
+        new(follower)
+        append(log, "    late\n")
+        assert [record.message for record in new(follower)] == (["    late"] if "X" in first else [])
+
+
 def test_filters_apply(log):
     """Who follows the errors is not to be shown the rest."""
     follower = follow.Follower(RotatedLog(log), Query(level="ERROR", text="wanted"))

@@ -90,10 +90,11 @@ class Follower:
     def _read_records(self, file: OpenLogFile, low: int, high: int) -> Iterator[Record]:
         """Yield the matching records between two offsets; lines that continue an earlier record are one, too."""
         query = self.query
-        if low < high and file.start_of(low) != low:
-            record = file.read_record(low, min(file.end_of(low), high))
-            if all(search.is_in(record.raw.encode()) for search in query.searches):
-                yield record
+        if low < high and (begin := file.start_of(low)) != low:
+            end = min(file.end_of(low), high)
+            whole = file.read_record(begin, end)
+            if query.matches(whole) and all(search.is_in(whole.raw.encode()) for search in query.searches):
+                yield file.read_record(low, end)
         for start, end in scan_forwards(file, low, high, query.searches, query.block_bytes):
             if low <= start < end:
                 record = file.read_record(start, end)
