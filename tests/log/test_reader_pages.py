@@ -126,6 +126,18 @@ def test_a_record_that_stands_in_two_logs_is_shown_once(log, forwards, seconds):
     assert [record.message for record in found] == (expected if forwards else expected[::-1])
 
 
+@WAYS
+def test_records_that_two_logs_have_in_another_order_are_shown_once(log, forwards):
+    """Two processes at once write one record into the first log first, and the other into the second."""
+    lines = [text(number) for number in range(40)]
+    swapped = [line for first, second in zip(lines[::2], lines[1::2], strict=True) for line in (second, first)]
+    write(log, "".join(lines))
+    security = log.with_name("security.log")
+    write(security, "".join(swapped))
+    found = read_all([RotatedLog(log), RotatedLog(security)], count=100, forwards=forwards)
+    assert sorted(numbers(found)) == list(range(40))
+
+
 def test_a_page_stays_where_it_is_while_the_log_grows_and_rotates(log):
     """Reload a page and see the same records, even though `.1` is `.2.gz` by now."""
     write(log, "".join(text(number) for number in range(100)))

@@ -19,6 +19,8 @@ from applog.reading.log import RotatedLog
 from applog.reading.query import EVERY_RECORD, Query
 from applog.reading.record import NO_FILE, Cursor, Record
 
+REMEMBERED = 100  # records, of which another log may have the same
+
 
 class Position(dict[str, Cursor]):
     """A cursor for each log, by its name. Without one, `read_older` begins at the end, `read_newer` at the start."""
@@ -143,6 +145,7 @@ def _read(  # noqa: PLR0913, PLR0917  what its two callers take
     sign = 1 if forwards else -1
     last = dict.fromkeys(streams, -float("inf"))
     heads: dict[str, tuple[Record, Cursor | None]] = {}
+    shown: dict[str, str] = {}  # the log of each record that was returned last
     try:
         while len(records) < count and size > 0 and streams and in_time:
             for name in [name for name in streams if name not in heads]:
@@ -164,8 +167,12 @@ def _read(  # noqa: PLR0913, PLR0917  what its two callers take
                 record = heads[name][0]
                 for other in [other for other, (head, _) in heads.items() if head.raw == record.raw]:
                     _go(reached, other, heads.pop(other)[1])
-                records.append(record)
-                size -= len(record.raw)
+                # Two processes may have written two records into the logs in another order each.
+                if shown.setdefault(record.raw, name) == name:
+                    records.append(record)
+                    size -= len(record.raw)
+                if len(shown) > REMEMBERED:
+                    del shown[next(iter(shown))]
                 in_time = time.monotonic() <= deadline
     finally:
         for stream in streams.values():
