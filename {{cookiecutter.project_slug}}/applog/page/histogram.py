@@ -157,7 +157,8 @@ def count(logs: Sequence[RotatedLog], query: Query) -> Histogram:
     is_short, is_late = bool(reached and end - reached < (end - begin) / 4), latest > end
     if is_short or is_late:
         # Only a few bars have records, which are counted again in finer steps; or there are more bars.
-        begin, end = max(filter(None, (begin, reached))), max(end, latest)
+        end = max(end, latest)
+        begin = max(filter(None, (begin, reached, end - MOST_BARS * DAY)))
         step = choose_step(begin, end)
         levels, reached, complete = count_from(begin if begin > first else query.since, step, logs, query)
     begin = max(filter(None, (begin, reached)))

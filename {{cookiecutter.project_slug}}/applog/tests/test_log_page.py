@@ -881,6 +881,17 @@ def test_records_that_the_chart_has_no_bar_for_are_told(reader: Client, write: W
     assert "Not in the chart: 2 records" in page
 
 
+def test_a_clock_that_was_set_back_by_a_year_leaves_a_chart(reader: Client, write: Write) -> None:
+    """The last record's time is not the last one, and a year has more days than a chart has bars."""
+    for day in range(200):
+        write("x", age=(200 - day) * 86400)
+    write("set back", age=200 * 86400 - 60)
+    page = show(reader)
+    assert 100 < counted(page).total() < 130
+    assert page.count('tabindex="-1"><title>') <= 122
+    assert "There is more" in page
+
+
 @pytest.mark.parametrize("hours", [1, 3])
 def test_a_zone_whose_clocks_change_by_half_an_hour(
     reader: Client, files: dict[str, Path], settings: Any, hours: int
