@@ -110,6 +110,18 @@ def test_types_are_right(bake, environment, django_version, accounts):
     run(environment(django_version), "-m", "mypy", ".", cwd=project)
 
 
+def test_a_page_runs_as_its_language_does(bake, environment):
+    """Arabic from left to right puts each full stop at the wrong end, and so does English the other way."""
+    code = (
+        "from django.template.loader import render_to_string; from django.utils.translation import override\n"
+        "for name in ('base.html', 'error.html', 'pages/home.html'):\n"
+        "    with override('ar'): print(render_to_string(name).partition('<html')[2].partition('>')[0])"
+    )
+    printed = run(environment("5.2"), "manage.py", "shell", "-v", "0", "-c", code, cwd=bake(), env={"LOG_FILES": "off"})
+    english = ' lang="en" dir="ltr"'
+    assert printed.splitlines()[-3:] == [' lang="ar" dir="rtl"', english, english]
+
+
 @pytest.mark.parametrize("missing", ["SECRET_KEY", "ALLOWED_HOSTS"])
 def test_production_refuses_to_start_without(bake, environment, missing):
     """A server with a guessable key, or for any host name, must not come up at all."""

@@ -65,7 +65,7 @@ class WatchedFileHandler(logging.handlers.WatchedFileHandler):
         stream = self.stream
         try:
             os_files.write_whole(stream, data)
-        except ValueError:
+        except (OSError, ValueError):
             if not stream.closed:  # by what a signal's handler has logged since
                 raise
             self._write(data)

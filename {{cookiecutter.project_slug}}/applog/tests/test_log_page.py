@@ -726,8 +726,11 @@ def test_live_mode_moves_the_chart(
 
 
 @pytest.mark.parametrize("name", ["changelist", "errors", "requests"])
-def test_each_word_of_the_page_is_translated(reader: Client, write: Write, settings: Any, name: str) -> None:
+def test_each_word_of_the_page_is_translated(
+    reader: Client, write: Write, settings: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     """German comes with the log; any other language is a file beside it."""
+    monkeypatch.setattr(histogram, "SECONDS", 30)  # however slow this machine is, all are counted
     with (ROOT / "applog/locale/de/LC_MESSAGES/django.mo").open("rb") as file:
         words = "".join(f"{text}\n" for text in GNUTranslations(file)._catalog if isinstance(text, str))  # type: ignore[attr-defined]
     sentences = {text for text in words.splitlines() if " " in text and "%" not in text}
