@@ -56,6 +56,8 @@ def test_the_log_s_own_tests_pass(bake, environment, request, django_version, da
     env = {}
     if database == "postgresql":
         env["DATABASE_URL"] = request.getfixturevalue("postgresql").create("tests_of_the_log")
+    else:  # in the language that the log's page has, too
+        settings.write_text(f'{settings.read_text("utf-8")}\nLANGUAGE_CODE = "de"\n', "utf-8")
     run(python, "-m", "pytest", "applog", cwd=project, env=env)
 
 

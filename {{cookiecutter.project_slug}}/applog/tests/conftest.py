@@ -133,6 +133,12 @@ class Site:
         return response.text
 
 
+@pytest.fixture(autouse=True)
+def _english(settings: Any) -> None:
+    """Have the log's words in English, whichever language the project has."""
+    settings.LANGUAGE_CODE = "en-us"
+
+
 @pytest.fixture
 def site(tmp_path: Path, settings: Any, client: Client, db: None) -> Site:
     """Return a log, with a client that may read it."""
