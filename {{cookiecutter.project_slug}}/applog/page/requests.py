@@ -151,7 +151,7 @@ class RequestsForm(AnswerForm):
         """Return what the page shows of what was counted."""
         groups, window = found.ordered(self.order), found.window
         rest = found.together(groups[ROWS:])
-        starts = [max(window.begin, window.starts[0]), *window.starts[1:], window.end]
+        starts = [window.begin, *window.starts[1:], window.end]
         times = [
             RouteRow(
                 part, self, label=show_minute(begin), link=self.link(since=begin.isoformat(), until=end.isoformat())
