@@ -1,5 +1,6 @@
 """Fork, threads, exit, subprocesses: nothing hangs, nothing leaks."""
 
+import itertools
 import json
 import re
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 
 import handler_scenes as scenes
 import pytest
@@ -47,6 +49,65 @@ def test_signals_while_another_program_renames_the_file(log):
     assert min(of_main, of_signals) > 100
     counts = Counter(re.findall("n([0-9]+)n", text_of(log)))
     assert counts == Counter(dict.fromkeys(map(str, [*range(of_main), *range(10**9, 10**9 + of_signals)]), 1))
+
+
+class Interrupt:
+    """Calls `action` once, before the `number`th line that handlers execute."""
+
+    def __init__(self, number, action):
+        """Prepare the interruption."""
+        self.number, self.action, self.lines = number, action, 0
+
+    def __call__(self, frame, event, _argument):
+        """Be the function of `sys.settrace`."""
+        if "applog" not in frame.f_code.co_filename:
+            return None
+        if event == "line":
+            self.lines += 1
+            if self.lines == self.number:
+                self.action()
+        return self
+
+
+def log_interrupted(handler, log, number):
+    """Log a record, and another one before the `number`th line of the handler; return the number of lines."""
+    numbers = itertools.count()
+
+    def log_one():
+        handler.handle(record(message=f"n{next(numbers)}n {'x' * 50}"))
+
+    def make_due():
+        if hasattr(handler, "reopenIfNeeded"):
+            with suppress(FileNotFoundError):
+                log.rename(f"{log}.{time.time_ns()}")
+        else:
+            handler._close_window()  # noqa: SLF001  as if half a second had passed
+
+    log_one()
+    make_due()
+    interrupt = Interrupt(number, lambda: (make_due(), log_one()))
+    sys.settrace(interrupt)
+    try:
+        log_one()
+    finally:
+        sys.settrace(None)
+    handler.close()
+    log_one()
+    assert_each_once(log, range(next(numbers)))
+    return interrupt.lines
+
+
+@pytest.mark.parametrize("cls", ["WatchedFileHandler", "SharedRotatingFileHandler", "SharedTimedRotatingFileHandler"])
+def test_what_is_logged_between_any_two_lines_of_the_handler(tmp_path, make, capfd, cls):
+    """Without this, a signal's handler that logs, and so rotates, closes the file that is just being used."""
+    options = {"Watched": {}, "SharedRotating": {"maxBytes": 90}, "SharedTimedRotating": {"when": "s", "maxBytes": 90}}
+    for number in itertools.count(1):
+        log = tmp_path / f"{number}" / "django.log"
+        handler = make(cls, log, **options[cls.removesuffix("FileHandler")])
+        if log_interrupted(handler, log, number) < number:
+            break
+    assert number > 30
+    assert capfd.readouterr().err == ""
 
 
 @KINDS

@@ -20,7 +20,7 @@ from applog.rotation import os_files
 from applog.rotation.compression import PACKED
 from applog.rotation.periods import Periods, check_suffix, find_dates
 from applog.rotation.retention import Rotated, discard, find_surplus
-from applog.rotation.shared_handler import SharedFileHandler
+from applog.rotation.shared_handler import LOCK_SECONDS, SharedFileHandler
 from applog.rotation.watched_handler import WatchedFileHandler
 
 __all__ = ["SharedRotatingFileHandler", "SharedTimedRotatingFileHandler", "WatchedFileHandler"]
@@ -230,7 +230,7 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
     def _open_late(self, period: int, length: int) -> os_files.OwnFile:
         """Open the last file of an earlier period, or one after it, if it is full, a link, compressed or just being."""
         if not self._process_lock.held:  # so that no other process takes the name
-            self._process_lock.acquire(1)
+            self._process_lock.acquire(LOCK_SECONDS)
         rotated = self._rotated()
         files = self._of_period(period, rotated)
         last = files[-1] if files else None

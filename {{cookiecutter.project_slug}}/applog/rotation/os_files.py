@@ -53,7 +53,7 @@ else:
     _read_opener = None
 
     def open_descriptor(path: str, access: int, like: os.stat_result | None = None) -> int:
-        """Open the file at `path` for appending with `access`, O_WRONLY or O_RDWR, or make it. Raises OSError."""
+        """Open the file at `path` to append with `access`, O_WRONLY or O_RDWR, or make it, `like`. Raises OSError."""
         flags = access | os.O_APPEND | os.O_CLOEXEC
         for _ in range(OPENINGS):  # others may make it, and rename it, meanwhile
             with suppress(FileNotFoundError):
@@ -119,6 +119,7 @@ class OwnFile(io.FileIO):
 
     def __init__(self, descriptor: int, mode: str = "ab") -> None:
         super().__init__(descriptor, mode, closefd=False)
+        self._to_close: int | None = descriptor
         self._status: os.stat_result | None = None
         with suppress(OSError):  # on FAT drives, Python 3.12.0 does not tell
             self._status = os.fstat(descriptor)
@@ -143,8 +144,9 @@ class OwnFile(io.FileIO):
 
     def close(self) -> None:
         """Close the file, if it is still open."""
-        if not self.closed:
-            descriptor, is_own = self.fileno(), self.is_own()
+        descriptor, self._to_close = self._to_close, None  # not twice: what a signal's handler logs may close it, too
+        if descriptor is not None:
+            is_own = self.is_own()
             super().close()
             if is_own:
                 with suppress(OSError):  # what was written is with the system already
@@ -168,16 +170,13 @@ def line_encoding(name: str | None) -> str:
 
 
 def open_to_append(path: str, like: os.stat_result | None = None) -> OwnFile:
-    """Open the file at `path` for appending, unbuffered. The file and its folder are made if they are missing.
-
-    A new file gets mode and owner of `like`. On Windows, too, it can be renamed while it is open. Raises OSError.
-    """
+    """Open the file at `path`, which may be renamed then, or make it, as `open_descriptor` does. Raises OSError."""
     os.makedirs(os.path.dirname(path), FOLDER_MODE, exist_ok=True)
     return OwnFile(_open_to_append(path, like))
 
 
 def open_log(path: str, like: os.stat_result | None = None) -> OwnFile:
-    """Open the file at `path` as `open_to_append` does, so that nobody compresses it before this process closes it."""
+    """Open the file at `path` as `open_to_append` does. Nobody compresses it before this process has closed it."""
     for _ in range(OPENINGS):
         file = open_to_append(path, like)
         if _hold(file.fileno()):

@@ -29,6 +29,8 @@ from applog.rotation.complaints import Complaints
 from applog.rotation.process_lock import ProcessLock
 from applog.rotation.retention import LOOK_SECONDS, UNLIMITED_BYTES, Retention
 
+LOCK_SECONDS = 3  # a busy disk or a virus scanner stops a process for longer than one
+
 
 class SharedFileHandler(Retention):
     """The base class of handlers whose file several processes write: writing, looking, rotating.
@@ -159,7 +161,7 @@ class SharedFileHandler(Retention):
             return
         if exclusive or status is None or self._is_due(status, created, length):
             try:
-                self._process_lock.acquire(60 if self._has_rotator() else 1)
+                self._process_lock.acquire(60 if self._has_rotator() else LOCK_SECONDS)
             except OSError:
                 if not self.stream or self._status():
                     raise

@@ -44,10 +44,10 @@ class WatchedFileHandler(logging.handlers.WatchedFileHandler):
 
     def reopenIfNeeded(self) -> None:  # noqa: N802  the standard library's name
         """Open the file again if another one is at the path, or a daemon has closed this one. Raises OSError."""
-        if self.stream and not self.stream.status_at(self.baseFilename):
-            self.stream.close()
-            self.stream = None
-        if not self.stream:
+        stream = self.stream  # what a signal's handler logs behind this line may open another one
+        if not stream or not stream.status_at(self.baseFilename):
+            if stream:
+                stream.close()
             self.stream = self._open()
 
     def emit(self, record: logging.LogRecord) -> None:
