@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import textwrap
 from shutil import get_terminal_size
 from typing import Any
 
@@ -22,7 +23,10 @@ def list_files(command: BaseCommand, logs: list[ProjectLog]) -> None:
     total, number = 0, 0
     for log in logs:
         columns = get_terminal_size((WIDE, 24)).columns
-        command.stdout.write(command.style.MIGRATE_HEADING(log.name) + f"  {describe_rotation(log)}")
+        rotation = f"  {describe_rotation(log)}"
+        if len(log.name + rotation) > columns:
+            rotation = "".join(f"\n      {line}" for line in textwrap.wrap(rotation.strip(), max(20, columns - 7)))
+        command.stdout.write(command.style.MIGRATE_HEADING(log.name) + rotation)
         found = log.files()
         width = max((len(file.name) for file in found), default=0)
         for file in found:

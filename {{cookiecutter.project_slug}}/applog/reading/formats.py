@@ -34,6 +34,8 @@ _JSON_NAMES = {
     "message": ("message", "msg", "event"),
     "request_id": ("request_id",),
 }
+# What the names of a JSON record's fields stand for; a time is compared, not found.
+OWN_FIELDS = {name: field for field, names in _JSON_NAMES.items() if field != "time" for name in names}
 _NAMED = [name for names in _JSON_NAMES.values() for name in names]
 _TRACES = "exception.stacktrace", "exc_info", "exception", "error.stack_trace"
 _KEYS = "|".join(map(re.escape, _NAMED))

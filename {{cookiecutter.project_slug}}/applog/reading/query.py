@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from applog.fingerprint import REFUSALS, TRACEBACK, fingerprint, split_context
-from applog.reading.formats import level_forms
+from applog.reading.formats import OWN_FIELDS, level_forms
 from applog.reading.record import Record
 from applog.reading.search import Pattern, Pieces, Search, Text
 
@@ -170,7 +170,7 @@ class Query:
             self.has_level(record.level)
             and (not self.loggers[0] or _is_below(record.logger, self.loggers[0]))
             and (not self.request_id or record.request_id == self.request_id)
-            and all(name in record.fields and field_text(record.fields[name]) == value for name, value in self.fields)
+            and all(_field_of(record, name) == value for name, value in self.fields)
             and (not self.since or bool(record.time and record.time >= self.since))
             and (not self.until or bool(record.time and record.time < self.until))
             and not (self.unwanted and self.leaves_out(record))
@@ -214,6 +214,12 @@ def _is_refusal(record: Record) -> bool:
         return False
     event = record.fields.get("event") or split_context(record.logger, record.message).event
     return isinstance(event, str) and event in REFUSALS
+
+
+def _field_of(record: Record, name: str) -> str | None:
+    if name in record.fields:
+        return field_text(record.fields[name])
+    return getattr(record, OWN_FIELDS[name]) if name in OWN_FIELDS else None
 
 
 def field_text(value: Any) -> str:

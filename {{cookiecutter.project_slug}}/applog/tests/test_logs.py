@@ -87,6 +87,27 @@ def test_what_an_option_would_not_change_is_refused(logs: Logs) -> None:
             logs(*arguments)
 
 
+@pytest.mark.parametrize("option", ["--grep", "--logger", "--since"])
+def test_an_option_that_would_replace_the_one_before_is_refused(logs: Logs, option: str) -> None:
+    """Whoever types two of them looks for records that have both."""
+    with pytest.raises(CommandError, match=rf"{option}: it can be given once only$"):
+        logs(option, "1h", option, "2h")
+
+
+def test_a_field_may_be_one_that_each_record_has(logs: Logs, path: Path) -> None:
+    """What --json shows can be asked for."""
+    path.parent.mkdir()
+    lines = [
+        json.dumps({"timestamp": "2026-11-24T05:00:00.000Z", "levelname": level, "logger": "a", "message": level * 2})
+        for level in ("INFO", "ERROR")
+    ]
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    for field in ("levelname=ERROR", "message=ERRORERROR"):
+        assert logs("--field", field).endswith("ERROR a [-] ERRORERROR\n")
+    assert logs("--field", "logger=a", "--field", "levelname=INFO").count("\n") == 1
+    assert not logs("--field", "level=b")
+
+
 def test_no_field_is_lost_in_json(logs: Logs, path: Path) -> None:
     """A field that is named as one of the command's own is one of the record's nevertheless."""
     path.parent.mkdir()
@@ -247,5 +268,4 @@ def test_lines_fit_into_a_narrow_terminal(
     path.write_text("".join(records), encoding="utf-8")
     path.with_name("django.log.2026-02-09.gz").write_bytes(gzip.compress(path.read_bytes()))
     table = logs("stats", "--since", "2026-02-09").partition("Most frequent")[0].splitlines()
-    files = [line for line in logs("list").splitlines() if line.startswith("  ")]
-    assert max(map(len, [*table, *files])) <= int(columns)
+    assert max(map(len, [*table, *logs("list").splitlines()])) <= int(columns)

@@ -4,7 +4,7 @@ import errno
 import os
 import re
 import sys
-from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import Action, ArgumentError, ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -73,6 +73,16 @@ def split_field(text: str) -> tuple[str, str]:
     return name, value
 
 
+class StoreOnce(Action):
+    """Stores an argument; a second one would silently take the place of the first."""
+
+    def __call__(self, _parser: ArgumentParser, namespace: Namespace, values: Any, _option: str | None = None) -> None:
+        """Store the argument. Raises ArgumentError for a second one."""
+        if getattr(namespace, self.dest) is not self.default:
+            raise ArgumentError(self, "it can be given once only")
+        setattr(namespace, self.dest, values)
+
+
 class Command(BaseCommand):
     """Shows the project's logs."""
 
@@ -90,6 +100,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the arguments."""
+        parser.register("action", None, StoreOnce)  # of options that name none
         names = ", ".join(project_logs())
         parser.add_argument(
             "what", nargs="*", help=f"{', '.join(ACTIONS)} (by default show), and names of logs: {names} (all)"
