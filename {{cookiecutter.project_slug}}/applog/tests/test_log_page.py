@@ -447,8 +447,16 @@ def test_a_record_of_the_future_does_not_blank_the_histogram(reader: Client, wri
     assert len(messages(show(reader))) == 100
 
 
+@pytest.mark.parametrize(
+    ("asked", "number"),
+    [
+        ({}, 30),
+        ({"since": "2026-10-25 02:30"}, 21),
+        ({"since": "2026-10-25T02:25:00+02:00", "until": "2026-10-25T02:15:00+01:00"}, 5),
+    ],
+)
 def test_an_hour_that_comes_twice_has_a_bar_for_each_time(
-    reader: Client, files: dict[str, Path], settings: Any
+    reader: Client, files: dict[str, Path], settings: Any, asked: dict[str, str], number: int
 ) -> None:
     """The link of a bar must lead to the records that it counts."""
     settings.TIME_ZONE = "Europe/Berlin"
@@ -458,8 +466,8 @@ def test_an_hour_that_comes_twice_has_a_bar_for_each_time(
         for number in range(30)
     ]
     files["django"].write_text("".join(lines), encoding="utf-8")
-    page = show(reader)
-    assert counted(page).total() == 30
+    page = show(reader, **asked)
+    assert counted(page).total() == len(messages(page)) == number
     bars = re.findall(r'<a href="([^"]*)" tabindex="-1"><title>([^<]*): ([\d,]+) ', page)
     names = [name for _, name, _ in bars]
     assert len(names) == len(set(names))
