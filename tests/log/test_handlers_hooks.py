@@ -1,5 +1,6 @@
 """What their owner hangs into the handlers, and calls or sets by hand: nothing is lost, and it works as he expects."""
 
+import errno
 import math
 import os
 import shutil
@@ -77,6 +78,38 @@ def test_a_namer_that_fails_costs_no_late_record(log, make):
     handler.namer = lambda _: {}["name"]
     write(handler, [2], BEGIN)
     assert_each_once(log, range(3))
+
+
+@CLASSES
+def test_a_rotator_that_fails_behind_half_of_its_work(log, make, cls, capfd):
+    """Without this, a rotator that compresses onto a full disk pushes out one good file after the other."""
+    handler = make(cls, log, **options_of(cls, maxBytes=250, backupCount=3))
+    write(handler, range(7))
+    tries = []
+
+    def rotate(source, dest):
+        tries.append(dest)
+        Path(dest).write_text(Path(source).read_text()[:50])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    handler.rotator = rotate
+    for number in range(7, 13):
+        handler._process_lock.retry_at = -math.inf  # noqa: SLF001  as if half a second had passed
+        write(handler, [number])
+    assert len(tries) > 3
+    assert_each_once(log, range(13))
+    assert len(own_files(log)) == 4
+    assert "No space left" in capfd.readouterr().err
+
+    def empty(source, dest):
+        Path(dest).write_text(Path(source).read_text())
+        Path(source).write_text("")
+        raise OSError(errno.EIO, "not removed")
+
+    handler.rotator = empty
+    handler._process_lock.retry_at = -math.inf  # noqa: SLF001
+    write(handler, [13])
+    assert_each_once(log, range(14))
 
 
 @CLASSES

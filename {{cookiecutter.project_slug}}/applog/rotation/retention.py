@@ -152,10 +152,16 @@ class Retention(BaseRotatingHandler):
 
     def rotate(self, source: str, dest: str) -> None:
         """Rename `source` to `dest`, or call the `rotator`. Raises OSError, or what the rotator raises."""
-        if callable(self.rotator):
-            super().rotate(source, dest)
-        else:
-            rename(source, dest)
+        if not callable(self.rotator):
+            return rename(source, dest)
+        size, is_new = os.path.getsize(source), not os.path.lexists(dest)
+        try:
+            return super().rotate(source, dest)
+        except BaseException:
+            with suppress(OSError):
+                if is_new and os.path.getsize(source) == size:  # a part of it, and each further try leaves one more
+                    free_name(dest)
+            raise
 
     def _has_rotator(self) -> bool:
         """Tell whether others' code moves the file, which nobody may write meanwhile."""
