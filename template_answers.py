@@ -55,7 +55,8 @@ OWN_NAMES = {
 # Databases and a role that each server has, and what CREATE ROLE refuses, beside names that begin with pg_:
 # https://www.postgresql.org/docs/current/sql-createrole.html
 POSTGRESQL_NAMES = {"postgres", "public", "template0", "template1"}
-# A project that is named like one of its own requirements, or of theirs, would have to install itself.
+# A project that is named like one of its own requirements, of theirs, or of those of a recipe, which come last, would
+# have to install itself.
 REQUIREMENTS = {
     "allauth", "asgiref", "ast_serialize", "axes", "certifi", "cffi", "charset_normalizer", "colorama", "cryptography",
     "dj_database_url", "django", "django_allauth", "django_axes", "django_csp", "django_permissions_policy",
@@ -68,6 +69,8 @@ REQUIREMENTS = {
     "protobuf", "psycopg", "psycopg_binary", "pycparser", "pygments", "pytest", "pytest_django", "python_dotenv",
     "qrcode", "regex", "requests", "ruff", "sentry_sdk", "sqlparse", "types_pyyaml", "types_regex",
     "typing_extensions", "tzdata", "urllib3", "whitenoise", "wsproto",
+    "celery", "channels", "django_anymail", "django_debug_toolbar", "django_htmx", "django_ninja", "django_storages",
+    "django_tasks_db", "djangorestframework", "redis",
 }  # fmt: skip
 # sys.stdlib_module_names leaves the package of Python's own tests out.
 STANDARD_LIBRARY = {"test", *(module.lower() for module in sys.stdlib_module_names)}

@@ -59,13 +59,13 @@ def start_caddy(project, folder, port, upstream):
 
 
 def ask(port, path="/health/", **headers):
-    """Return the status, the request's id and the body of an answer."""
+    """Return the status, the headers and the body of an answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request("GET", path, headers={"Host": "localhost", **names})
         response = connection.getresponse()
-        return response.status, response.headers["X-Request-ID"], response.read()
+        return response.status, response.headers, response.read()
     finally:
         connection.close()
 
@@ -94,11 +94,15 @@ def test_a_proxy_holds_back_slow_clients_and_false_headers(bake, environment, tm
             client.sendall(f"{head}\r\nContent-Length: 1000\r\n\r\nx=".encode())
         time.sleep(1)
         forged = {"X_Forwarded_For": "6.6.6.6", "X_Request_ID": "forged", "X_Forwarded_Proto": "http"}
-        status, request_id, _ = ask(port, "/nowhere/", **forged)
+        status, headers, _ = ask(port, "/nowhere/", **forged)
+        request_id = headers["X-Request-ID"]
         assert (status, request_id != "forged") == (404, True)
         (project / "data" / "media").mkdir(parents=True)
-        (project / "data" / "media" / "x.txt").write_text("uploaded", encoding="utf-8")
-        assert ask(port, "/media/x.txt")[::2] == (200, b"uploaded")
+        (project / "data" / "media" / "x.html").write_text("<script>", encoding="utf-8")
+        status, headers, body = ask(port, "/media/x.html")
+        assert (status, body) == (200, b"<script>")
+        assert "sandbox" in headers["Content-Security-Policy"]  # or it would have the rights of whoever opens it
+        assert headers["X-Content-Type-Options"] == "nosniff"
     text = (project / "logs" / "django.log").read_text(encoding="utf-8")
     assert f"[{request_id}] from 127.0.0.1: GET /nowhere/ 404" in text
     assert "6.6.6.6" not in text
@@ -107,7 +111,9 @@ def test_a_proxy_holds_back_slow_clients_and_false_headers(bake, environment, tm
 
 def test_the_configuration_of_iis_can_be_read(bake):
     """IIS answers 500.19 to everything when its web.config has a fault."""
-    rule = ET.fromstring(block(bake(), "xml").encode()).find(".//rule")  # noqa: S314  our own
+    configuration = ET.fromstring(block(bake(), "xml").encode())  # noqa: S314  our own
+    assert len(configuration.findall("location[@path='media']//customHeaders/add")) == 2
+    rule = configuration.find(".//rule")
     assert rule.find("action").get("url") == "http://127.0.0.1:8000/{R:1}"
     names = {variable.get("name") for variable in rule.findall("serverVariables/set")}
     assert names == {"HTTP_X_FORWARDED_PROTO", "HTTP_X_REQUEST_ID"}

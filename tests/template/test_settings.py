@@ -126,6 +126,8 @@ def refusal(cookies_session, environment):
         ("LOG_QUIET_PATHS", "/health/, static/"),
         ("LOG_SLOW_QUERY_MS", "-1"),
         ("LOG_SLOW_REQUEST_MS", "1 s"),
+        ("SECURE_PROXY_SSL_HEADER", "X-Forwarded-Proto,https"),
+        ("SECURE_PROXY_SSL_HEADER", "HTTP_X_FORWARDED_PROTO"),
         ("SECRET_KEY", None),
         ("SECRET_KEY", ""),
         ("SECRET_KEY", "k" * 49),

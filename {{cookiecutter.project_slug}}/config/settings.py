@@ -88,6 +88,7 @@ MIDDLEWARE = [
     "django_permissions_policy.PermissionsPolicyMiddleware",
     # % if cookiecutter.accounts == "allauth"
     "allauth.account.middleware.AccountMiddleware",
+    "users.email_addresses.ForgetCodes",
     # % else
     "axes.middleware.AxesMiddleware",
     # % endif
@@ -193,6 +194,7 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
+AXES_USERNAME_CALLABLE = "users.backends.name_as_kept"
 AXES_CLIENT_IP_CALLABLE = "applog.context.client_network"  # the address that the log shows
 AXES_LOCKOUT_CALLABLE = "pages.errors.locked_out"
 AXES_DISABLE_ACCESS_LOG = True  # logs/security.log has it
@@ -253,8 +255,9 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="webma
 
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
 SECURE_REDIRECT_EXEMPT = [r"^health/$"]
-proxy_header = env.list("SECURE_PROXY_SSL_HEADER", None, subcast=str.strip, validate=validate.Length(equal=2))
-SECURE_PROXY_SSL_HEADER = tuple(proxy_header) if proxy_header else None
+as_wsgi_has_it = validate.Regexp(r"(HTTP_[A-Z0-9_]+ *, *[^, ]+)?$", error="must be like HTTP_X_FORWARDED_PROTO,https")
+proxy_header = env.str("SECURE_PROXY_SSL_HEADER", default="", validate=as_wsgi_has_it)
+SECURE_PROXY_SSL_HEADER = tuple(part.strip() for part in proxy_header.split(",")) if proxy_header else None
 SECURE_HSTS_SECONDS = 0 if DEBUG else env.int("SECURE_HSTS_SECONDS", default=3600, validate=not_negative)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=True)
 SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=False)
