@@ -18,7 +18,7 @@ from applog.setup import in_effect
 from applog.text import now, show_size
 
 LOCK_SECONDS = 10
-NOT_FOR_THE_CLASS = {"class", "formatter", "level", "filters", "filename"}
+NOT_FOR_THE_CLASS = {"class", "formatter", "level", "filters", "filename", "."}
 
 
 def project_folder() -> str:

@@ -39,14 +39,14 @@ def find_numbers(name: str) -> tuple[tuple[int, int], ...]:
 class SharedRotatingFileHandler(SharedFileHandler, RotatingFileHandler):
     """`RotatingFileHandler` for several processes, with the same parameters, and `totalBytes` and `compress`.
 
-    A file exceeds `maxBytes` (bytes) only by what several processes write at the same moment. If `maxBytes` or
-    `backupCount` is 0, the file is never rotated. Files with the numbers that follow `backupCount` are taken for older
+    A file exceeds `maxBytes` (bytes) only by what several processes write at the same moment. If `backupCount` is 0, or
+    both limits are, the file is never rotated. Files with the numbers that follow `backupCount` are taken for older
     ones, and removed, up to the first number that is missing.
     """
 
-    def _begin(self, created: float) -> None:
-        super()._begin(created)
-        self._process_lock.write_note(b"")  # of the timed handler, if it was one; this file is another one
+    def _reopen(self, like: os.stat_result | None = None) -> None:
+        super()._reopen(like)
+        self._process_lock.clear_note()  # of the timed handler, if it was one; this file is another one
 
     def _limit(self) -> int:
         return super()._limit() if self.backupCount > 0 else 0
@@ -151,7 +151,7 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
 
     def _is_due(self, status: os.stat_result, created: float, length: int) -> bool:
         period, current = self._periods.find(created), self._periods.current
-        if self._process_lock.held and status.st_size and (current is None or current < period):
+        if self._process_lock.held and status.st_size and current != period:
             current = self._look_up_period(status)
         if current is None:
             return True

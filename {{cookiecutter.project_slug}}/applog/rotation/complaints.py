@@ -1,6 +1,8 @@
 """What prevents a handler from writing its file, and how it says so on stderr."""
 
+import codecs
 import errno
+import locale
 import logging
 import os
 import stat
@@ -56,9 +58,18 @@ class Complaints:
         if now < self._next.get(outcome, now) or not logging.raiseExceptions or not sys.stderr:
             return
         self._next[outcome] = now + REPORT_SECONDS
-        with suppress(OSError, ValueError):
+        with suppress(Exception):  # whatever stands in the place of stderr, or somebody's error has
             lost = f"{self._lost} lost so far"
             sys.stderr.write(f"{self._handler!r}: {outcome} ({lost}): {error}\n")
+
+
+def line_encoding(name: str | None) -> str:
+    """Return an encoding for lines, by default the locale's. Raises LookupError, or ValueError for UTF-16 and -32."""
+    name = name if name and name != "locale" else locale.getencoding()
+    if (known := codecs.lookup(name).name) in {"utf-16", "utf-32"}:
+        message = f"The encoding {name} puts a byte order mark before each line. Use utf-8 or {known}-le."
+        raise ValueError(message)
+    return "utf-8" if known == "utf-8-sig" else name  # for the same reason
 
 
 def find_problem(folder: str | os.PathLike[str], *names: str) -> OSError | None:

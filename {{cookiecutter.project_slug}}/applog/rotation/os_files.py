@@ -1,9 +1,7 @@
 """Opening, renaming and removing a file that other processes use, on each system."""
 
-import codecs
 import errno
 import io
-import locale
 import os
 import stat
 import sys
@@ -12,6 +10,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 WINDOWS = sys.platform == "win32"
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # another account may have put one there, to choose where the server writes
 RENAME_SECONDS = 0.02  # how long a rename is retried on Windows
 REMOVED = ".deleted"  # the end of such a name on Windows
 DESCRIPTOR = 200  # and above: below, daemons that have closed all descriptors open files of their own
@@ -33,7 +32,7 @@ if sys.platform == "win32":
             _winapi.CloseHandle(handle)
             raise
 
-    def _open_to_append(path: str, _like: os.stat_result | None) -> int:
+    def _open_to_append(path: str, _like: os.stat_result | None, _flags: int) -> int:
         # With FILE_APPEND_DATA but not FILE_WRITE_DATA, NTFS itself writes at the end (WDK, ZwCreateFile).
         access = 0x4 | 0x80 | 0x100000  # FILE_APPEND_DATA, FILE_READ_ATTRIBUTES, SYNCHRONIZE
         return _open(path, access, SHARE_ALL, OPEN_ALWAYS, os.O_APPEND)
@@ -44,7 +43,8 @@ if sys.platform == "win32":
     def _quiet_opener(path: str, _flags: int) -> int:
         return _open(path, _winapi.GENERIC_READ, SHARE, OPEN_EXISTING, os.O_RDONLY)  # fails while another one writes
 
-    def _hold(_descriptor: int) -> bool:
+    def hold(_descriptor: int) -> bool:
+        """Return True: the system knows by itself who can write the file."""
         return True
 
 else:
@@ -52,24 +52,30 @@ else:
 
     _read_opener = None
 
-    def open_descriptor(path: str, access: int, like: os.stat_result | None = None) -> int:
-        """Open the file at `path` to append with `access`, O_WRONLY or O_RDWR, or make it, `like`. Raises OSError."""
-        flags = access | os.O_APPEND | os.O_CLOEXEC
+    def open_descriptor(path: str, flags: int, like: os.stat_result | None = None) -> int:
+        """Open the file at `path` to append, with `flags` such as O_WRONLY, or make it, `like`. Raises OSError.
+
+        Nobody waits for the reader of a pipe that somebody has put there. Who may read a lock's file could lock it.
+        """
+        mode = FILE_MODE if flags & os.O_WRONLY else 0o600
+        flags |= os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
         for _ in range(OPENINGS):  # others may make it, and rename it, meanwhile
             with suppress(FileNotFoundError):
-                return raise_number(os.open(path, flags))
+                descriptor = os.open(path, flags)
+                os.set_blocking(descriptor, True)
+                return raise_number(descriptor)
             with suppress(FileExistsError):
                 # Never a file, or what a link leads to, that somebody else has put there: it is given away as root.
-                descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, FILE_MODE)
+                descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, mode)
                 adopt(descriptor, path, like)
                 return raise_number(descriptor)
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
 
-    def _open_to_append(path: str, like: os.stat_result | None) -> int:
-        return open_descriptor(path, os.O_WRONLY, like)
+    def _open_to_append(path: str, like: os.stat_result | None, flags: int) -> int:
+        return open_descriptor(path, os.O_WRONLY | flags, like)
 
     def _quiet_opener(path: str, flags: int) -> int:
-        descriptor = os.open(path, flags)
+        descriptor = os.open(path, flags | NO_LINK)  # what a link leads to is not for whoever may read the logs
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -77,15 +83,16 @@ else:
             raise
         return descriptor
 
-    def _hold(descriptor: int) -> bool:
+    def hold(descriptor: int) -> bool:
+        """Lock the file, so that nobody compresses it, and tell whether that could be done; True if nothing can."""
         # The system gives this lock back when the last process has closed the file, or has died.
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:  # a file system without locks, where `open_quiet` fails
-            return True
-        return os.fstat(descriptor).st_nlink > 0
+        except OSError as error:  # or a file system without locks, where `open_quiet` fails
+            return not isinstance(error, BlockingIOError)
+        with suppress(OSError):
+            return os.fstat(descriptor).st_nlink > 0
+        return False
 
     def raise_number(descriptor: int) -> int:
         """Return a descriptor of the same file with a number of DESCRIPTOR or above, if there may be so many."""
@@ -108,7 +115,7 @@ else:
                 os.fchown(descriptor, owner.st_uid if is_root else -1, owner.st_gid)
         with suppress(OSError):
             if like:
-                os.fchmod(descriptor, like.st_mode & 0o777)
+                os.fchmod(descriptor, like.st_mode & 0o777 | stat.S_IWUSR)
 
 
 class OwnFile(io.FileIO):
@@ -117,9 +124,11 @@ class OwnFile(io.FileIO):
     That one is not closed by `close`. On Unix, `raise_number` keeps the numbers apart to begin with.
     """
 
+    _to_close: int | None = None
+
     def __init__(self, descriptor: int, mode: str = "ab") -> None:
         super().__init__(descriptor, mode, closefd=False)
-        self._to_close: int | None = descriptor
+        self._to_close = descriptor
         self._status: os.stat_result | None = None
         with suppress(OSError):  # on FAT drives, Python 3.12.0 does not tell
             self._status = os.fstat(descriptor)
@@ -160,29 +169,20 @@ def resolve(path: str | os.PathLike[str]) -> str:
     return real if os.path.isfile(real) or not os.path.exists(path) else path
 
 
-def line_encoding(name: str | None) -> str:
-    """Return an encoding for lines, by default the locale's. Raises LookupError, or ValueError for UTF-16 and -32."""
-    name = name if name and name != "locale" else locale.getencoding()
-    if (known := codecs.lookup(name).name) in {"utf-16", "utf-32"}:
-        message = f"The encoding {name} puts a byte order mark before each line. Use utf-8 or {known}-le."
-        raise ValueError(message)
-    return "utf-8" if known == "utf-8-sig" else name  # for the same reason
-
-
-def open_to_append(path: str, like: os.stat_result | None = None) -> OwnFile:
+def open_to_append(path: str, like: os.stat_result | None = None, flags: int = NO_LINK) -> OwnFile:
     """Open the file at `path`, which may be renamed then, or make it, as `open_descriptor` does. Raises OSError."""
     os.makedirs(os.path.dirname(path), FOLDER_MODE, exist_ok=True)
-    return OwnFile(_open_to_append(path, like))
+    return OwnFile(_open_to_append(path, like, flags))
 
 
 def open_log(path: str, like: os.stat_result | None = None) -> OwnFile:
     """Open the file at `path` as `open_to_append` does. Nobody compresses it before this process has closed it."""
     for _ in range(OPENINGS):
-        file = open_to_append(path, like)
-        if _hold(file.fileno()):
+        file = open_to_append(path, like, 0)
+        if hold(file.fileno()):
             return file
         file.close()  # it was rotated meanwhile, and is being compressed
-    return open_to_append(path, like)
+    return open_to_append(path, like, 0)
 
 
 def open_quiet(path: str) -> io.FileIO:

@@ -5,6 +5,7 @@ import io
 import math
 import os
 import re
+import stat
 import sys
 import tempfile
 import time
@@ -46,6 +47,10 @@ else:
     def _unlock(file: io.FileIO) -> None:
         fcntl.flock(file, fcntl.LOCK_UN)
 
+    def _mode(log: os.stat_result) -> int:
+        writers = log.st_mode & 0o222 | stat.S_IWUSR
+        return writers | writers << 1
+
     def _share(file: io.FileIO, path: str, log: str) -> None:
         # Whoever may write the log, as a group that was given it, must be able to rotate it; others need no lock.
         # Not as root, and no file of another name: somebody else may have put it there, to get its rights.
@@ -53,7 +58,7 @@ else:
             return
         with suppress(OSError):
             like, status = os.stat(log), os.lstat(path)
-            mode = (writers := like.st_mode & 0o222) | writers << 1
+            mode = _mode(like)
             if (status.st_mode & 0o777, status.st_gid) == (mode, like.st_gid):
                 return
             file.seek(0)
@@ -65,7 +70,8 @@ else:
     def _open(path: str, log: str) -> int:
         like = None
         with suppress(OSError):
-            like = os.stat(log)
+            status = os.stat(log)
+            like = os.stat_result((_mode(status), *status[1:10]))
         return open_descriptor(path, os.O_RDWR | os.O_NOFOLLOW, like)
 
 
@@ -170,7 +176,7 @@ class ProcessLock:
     def clear_note(self) -> None:
         """Remove the note, if there is one: the file is another one now."""
         with suppress(OSError):
-            descriptor = os.open(self._path, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
+            descriptor = os.open(self._path, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
             try:
                 os.ftruncate(descriptor, 0)
             finally:

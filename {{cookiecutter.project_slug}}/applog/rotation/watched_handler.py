@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from applog.rotation import os_files
-from applog.rotation.complaints import Complaints
+from applog.rotation.complaints import Complaints, line_encoding
 from applog.rotation.process_lock import ProcessLock
 
 
@@ -33,12 +33,12 @@ class WatchedFileHandler(logging.handlers.WatchedFileHandler):
         delay: bool = False,
         errors: str | None = None,
     ) -> None:
-        encoding = os_files.line_encoding(io.text_encoding(encoding))
+        encoding = line_encoding(io.text_encoding(encoding))
         super().__init__(filename, mode, encoding, delay, errors or "backslashreplace")
         self._complaints = Complaints(self)
 
     def _open(self) -> Any:
-        file = os_files.open_to_append(self.baseFilename)
+        file = os_files.open_to_append(self.baseFilename, flags=0)
         ProcessLock(self.baseFilename).clear_note()  # of the handler of LOG_FILES=rotate; this file is another one
         return file
 
@@ -47,6 +47,7 @@ class WatchedFileHandler(logging.handlers.WatchedFileHandler):
         stream = self.stream  # what a signal's handler logs behind this line may open another one
         if not stream or not stream.status_at(self.baseFilename):
             if stream:
+                self.stream = None  # flushing a closed one is an error, if no other can be opened
                 stream.close()
             self.stream = self._open()
 
