@@ -347,3 +347,24 @@ def test_a_filter_that_cannot_be_used_is_refused_with_a_reason(value, reason):
     """A search that finds nothing because it was mistyped looks like a clean log."""
     with pytest.raises(ValueError, match=reason):
         Query(**value)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        '{"timestamp": "%s", "level": "error", "event": "',
+        '{"asctime": "%s", "levelname": "ERROR", "name": "shop", "message": "',
+        '{"message": "x", "log.level": "error", "@timestamp": "%s", "more": "',
+    ],
+)
+def test_a_record_that_is_too_long_has_its_level_and_time(log, head):
+    """The chart counts it as an error, and the filter has to find it."""
+    write(log, head % at(0).isoformat() + "x" * 70_000 + '"}\n')
+    [record] = read_all([RotatedLog(log)], Query(level="ERROR", since=at(-1), until=at(1)))
+    assert (record.level, record.time, record.truncated) == ("ERROR", at(0), True)
+
+
+def test_the_end_of_a_line_is_found_whatever_ends_it(log):
+    """A log that was written on Windows has two characters there."""
+    write(log, text(0).replace("\n", " end\r\n"))
+    assert len(messages(log, Query(pattern="end$"))) == 1

@@ -1,5 +1,6 @@
 """Searches by time in logs whose times are not in order: right, whatever the clock was, and whatever the format."""
 
+import gzip
 import json
 import random
 from datetime import timedelta
@@ -221,3 +222,16 @@ def test_a_record_made_at_the_very_beginning_is_found(log):
         log, others + f'{{"ts": {at(9000).timestamp()}, "level": "INFO", "msg": "x", "request_id": "r9000"}}\n' + others
     )
     assert numbers(read_all([RotatedLog(log)], Query(since=at(9000)))) == [9000]
+
+
+@WAYS
+def test_a_stretch_without_a_time_hides_nothing_of_a_compressed_file(log, forwards):
+    """A file is halved to find a time; where a long record lies at its middle, no time is near."""
+    lines = [f"{at(number).isoformat(timespec='milliseconds')} INFO shop [-] {'z' * 180}\n" for number in range(80_000)]
+    lines[40_000] += "  frame\n" * 50_000
+    log.parent.mkdir(exist_ok=True)
+    log.with_name("django.log.1.gz").write_bytes(gzip.compress("".join(lines).encode(), 1))
+    for since, until in ((None, 60_000), (20_000, None), (20_000, 60_000)):
+        query = Query(since=since and at(since), until=until and at(until))
+        found = read_all([RotatedLog(log)], query, count=20_000, forwards=forwards)
+        assert len(found) == (until or 80_000) - (since or 0)

@@ -16,7 +16,7 @@ from applog.page.fields import FieldsField, PositionField, SearchField, TimeFiel
 from applog.reading.query import PATTERN_CHARACTERS, READ, Query
 from applog.text import printable
 
-POSITION_CHARACTERS = 1000
+POSITION_CHARACTERS = 3000
 KEPT = {"log", "level", "error", "zone", "own", "live"}
 POSITIONS = {"before", "after", "around"}
 
@@ -135,6 +135,7 @@ class LogForm(forms.Form):
             fields=data["field"],
             without=without,
             leave_out_reads=self.leaves_out_reads,
+            errors=bool(data.get("error")) and not data["level"],
             kind=data.get("error", ""),
             project=project_folder() if data.get("error") else "",
             text="" if data["kind"] else text,

@@ -16,9 +16,9 @@ from applog.page.histogram import stack
 from applog.page.rows import shown
 from applog.reading.pages import Position
 from applog.reading.query import PATTERN_CHARACTERS, Query
-from applog.reading.request_lines import ID, LOGGER
+from applog.reading.request_lines import ID, LOGGER, PATH_CHARACTERS
 from applog.reading.requests import ORDERS, PERCENTILES, SLOW, RequestGroup, Requests
-from applog.text import show_minute, show_ms, show_number, show_share
+from applog.text import encodable, show_minute, show_ms, show_number, show_share
 
 
 @dataclass
@@ -69,13 +69,13 @@ class RouteRow:
     def records_link(self) -> str:
         """The address of the records, or "" if no filter finds them."""
         group = self.group
-        if not group.route:
+        if not group.route or len(group.route) == PATH_CHARACTERS or encodable(group.route) != group.route:
             return ""
         if group.is_route:
             fields = [("http.route", group.route), ("http.request.method", group.method)]
             return self.form.records_link(logger=LOGGER, field=write_fields(fields))
         path = re.escape(group.route).replace(r"\#", ID).replace(r"\.\.\.", r"\S*")
-        pattern = rf'[ "]{re.escape(group.method)} {path} (\d|given)'
+        pattern = rf'[ "]{re.escape(group.method)} {path} (\d|given)(?!.*"http\.route")'
         fits = len(pattern) <= PATTERN_CHARACTERS
         return self.form.records_link(logger=LOGGER, kind="pattern", text=pattern) if fits else ""
 

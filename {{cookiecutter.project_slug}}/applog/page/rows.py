@@ -17,7 +17,7 @@ from applog.page.marks import Marker
 from applog.reading.pages import position_after
 from applog.reading.query import LEVELS, field_text
 from applog.reading.record import Record
-from applog.text import isolate, printable, show_cut
+from applog.text import encodable, isolate, printable, show_cut
 
 MESSAGE_CHARACTERS = 500  # shown of a message; a longer one is shown whole when the row is opened
 LINKED_CHARACTERS = 200  # of a field's value, up to which it links to the records that have it
@@ -131,7 +131,7 @@ class Row:
         for name, value in self.record.fields.items():
             if name != "exception.stacktrace":
                 text = field_text(value)
-                is_linked = len(text) <= LINKED_CHARACTERS and len(name) <= LINKED_CHARACTERS
+                is_linked = max(len(text), len(name)) <= LINKED_CHARACTERS and encodable(name + text) == name + text
                 link = self.link(log=self.record.log, field=write_fields([(name, text)])) if is_linked else ""
                 yield shown(name), self.marker.mark(text), link
 

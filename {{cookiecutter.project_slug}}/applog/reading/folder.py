@@ -110,7 +110,10 @@ class Listing:
 
     def _look_at(self, entries: list[Entry]) -> list[LogFile]:
         found: list[tuple[str, LogFile]] = []
+        names = {name for name, *_ in entries}
         for name, kind, *_ in entries:
+            if name.endswith(".gz") and name.removesuffix(".gz") in names:  # just being written, or left by a crash
+                continue
             with suppress(OSError):
                 found.append((kind, self._look(name)))
         # After a change of rotation there are files of both kinds: the kind that was written last is the newer one.

@@ -18,7 +18,9 @@
 import json
 import math
 import re
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Any
 
 _TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
@@ -72,14 +74,11 @@ _FORMATS = [
         rf"(?=(?P<level>{_LEVEL})){_UVICORN}(?P<message>.*)",
     )
 ]
-# The beginning of a JSON record, for one that is cut off.
-_JSON_START = re.compile(
-    r'\{"timestamp": ?"(?P<time>[^"]*)"(?:, ?"level": ?"(?P<level>[^"]*)")?(?:, ?"logger": ?"(?P<logger>[^"]*)")?'
-)
+_BETWEEN = re.compile(r"[\s,:]*")  # two values of a JSON object
 _EPOCH = re.compile(r"\d{10}(?:\d{3})?(?:\.\d+)?")
 _STATUS = re.compile(r'" ([1-5])\d\d ')  # of a request, in runserver's record
 _OF_STATUS = {"INFO": "] ", "WARNING": '" 4', "ERROR": '" 5'}  # what a status of such a level stands behind
-_SAME = {"WARN": "WARNING", "FATAL": "CRITICAL"}
+SAME_LEVELS = {"WARN": "WARNING", "FATAL": "CRITICAL"}
 _RARE = {"critical": ("ritical",), "fatal": ("fatal", "Fatal")}  # words in messages
 
 
@@ -94,9 +93,10 @@ def parse_time(text: str) -> datetime | None:
         if text[2:3] == "/":
             return datetime.strptime(text, "%d/%b/%Y %H:%M:%S").astimezone()
         time = datetime.fromisoformat(text.replace(" +", "+").replace(" -", "-"))
-        return time if time.tzinfo else time.astimezone()
+        time = time if time.tzinfo else time.astimezone()
     except (ValueError, OverflowError, OSError):
         return None
+    return time if MINYEAR < time.year < MAXYEAR else None  # with room for any time zone
 
 
 def parse_record(text: str) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def parse_record(text: str) -> dict[str, Any]:
 
 def level_forms(name: str) -> list[str]:
     """Return how the level `name` is written in a record, in one of the formats; perhaps in others' messages, too."""
-    names = [name, *(other for other, same in _SAME.items() if same == name)]
+    names = [name, *(other for other, same in SAME_LEVELS.items() if same == name)]
     forms = [form for word in names for form in (word, *_small_forms(word.lower()))]
     return [*forms, _OF_STATUS[name]] if name in _OF_STATUS else forms
 
@@ -120,7 +120,7 @@ def _small_forms(word: str) -> tuple[str, ...]:
 def normal_level(name: str) -> str:
     """Return a level's name as logging has it, of one that is written in another case, or is another name for it."""
     name = name.upper() if name.isalpha() else name
-    return _SAME.get(name, name)
+    return SAME_LEVELS.get(name, name)
 
 
 def _parse_text(text: str) -> dict[str, Any]:
@@ -148,13 +148,11 @@ def _parse_text(text: str) -> dict[str, Any]:
 def _parse_json(text: str) -> dict[str, Any]:
     first, *lines = text.split("\n")
     try:
-        fields = json.loads(first, parse_constant=str, parse_float=_number)
-        if not isinstance(fields, dict) or not any(name in fields for name in _NAMED):
-            return _parse_text(text)
+        fields = _JSON.decode(first)
     except (ValueError, RecursionError):  # cut off, or made to explode
-        found = _JSON_START.match(first)
-        parts = found.groupdict(default="") if found else {"time": ""}
-        return {**parts, "time": parse_time(parts["time"]), "message": first, "lines": tuple(lines)}
+        fields = {**dict(_whole_fields(first)), "message": first}
+    if not isinstance(fields, dict) or not any(name in fields for name in _NAMED):
+        return _parse_text(text)
     given = {key: _plain(_take(fields, names)) for key, names in _JSON_NAMES.items()}
     traces = [(name, fields.get(name)) for name in _TRACES]
     # "exception" may be a name as well.
@@ -170,10 +168,23 @@ def _parse_json(text: str) -> dict[str, Any]:
     }
 
 
+def _whole_fields(text: str) -> Iterator[tuple[str, Any]]:
+    """Yield the fields of a JSON object up to where it is cut off."""
+    place = 1
+    with suppress(ValueError, RecursionError):
+        while True:
+            name, place = _JSON.raw_decode(text, _BETWEEN.match(text, place).end())  # type: ignore[union-attr]
+            value, place = _JSON.raw_decode(text, _BETWEEN.match(text, place).end())  # type: ignore[union-attr]
+            yield str(name), value
+
+
 def _number(text: str) -> float | str:
     """Return a JSON number, or the text of one that is too large for a float, which no JSON could write."""
     number = float(text)
     return number if math.isfinite(number) else text
+
+
+_JSON = json.JSONDecoder(parse_constant=str, parse_float=_number)
 
 
 def _take(fields: dict[str, Any], names: tuple[str, ...]) -> Any:

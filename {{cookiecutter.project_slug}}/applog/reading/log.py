@@ -174,7 +174,7 @@ class RotatedLog:
             if file.identity == cursor.identity:
                 with suppress(OSError):
                     head = checksum(self.read_head(file))
-                    if head == cursor.head or 0 in {head, cursor.head}:
+                    if cursor.head in {head, 0}:
                         return i
         for i, file in enumerate(files if cursor.head else ()):
             with suppress(OSError):

@@ -65,7 +65,7 @@ def find_end(logs: Iterable[RotatedLog]) -> Position:
     position = Position()
     for log in logs:
         position[log.name] = NO_FILE  # without a file, all records are still to come
-        for file in reversed(log.files()):
+        for file in reversed([file for file in log.files() if file.size]):
             with suppress(OSError):
                 position[log.name] = log.find_end(file)
                 break

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from applog.fingerprint import REFUSALS, TRACEBACK, fingerprint, split_context
-from applog.reading.formats import OWN_FIELDS, level_forms
+from applog.reading.formats import OWN_FIELDS, SAME_LEVELS, level_forms
 from applog.reading.record import Record
 from applog.reading.search import Pattern, Pieces, Search, Text
 
@@ -89,7 +89,8 @@ class Query:
 
     @cached_property
     def _named_levels(self) -> list[str]:
-        return self.level.lstrip("=-").split(",") if self.level[:1] in {"=", "-"} else [self.level]
+        names = self.level.lstrip("=-").split(",") if self.level[:1] in {"=", "-"} else [self.level]
+        return [SAME_LEVELS.get(name, name) for name in names]
 
     @cached_property
     def levels(self) -> frozenset[str]:
@@ -119,7 +120,7 @@ class Query:
         found: list[Search] = []
         if self.levels:
             found.append(Pieces(*(form for name in sorted(self.levels) for form in level_forms(name))))
-        if self.errors or self.kind:
+        if self.errors:
             found.append(Pieces(*_error_forms()))
         if self.loggers[0]:
             found.append(_logger_pieces(self.loggers[0]))
@@ -185,7 +186,8 @@ class Query:
 
     def leaves_out(self, record: Record) -> bool:
         """Tell whether a record has what must not be there: a logger, a text, or that it is about reading the log."""
-        if self.leave_out_reads and record.logger == SECURITY and record.message.startswith(READ):
+        told = record.fields.get("event"), record.message[: len(READ)]  # in text, the event begins the message
+        if self.leave_out_reads and record.logger == SECURITY and READ in told:
             return True
         if _is_below(record.logger, self.loggers[1]):
             return True

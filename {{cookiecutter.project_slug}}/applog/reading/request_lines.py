@@ -93,7 +93,7 @@ def take_apart(block: bytes) -> Iterator[Rows]:
     rest, minutes, seconds, calls, durations, ends = _split(_IN_JSON, block)
     if minutes:
         yield Rows(b"Z", minutes, seconds, ends, list(map(_key, _without_ids(calls), ends)), durations)
-    others = filter(None, (_parse(line) for line in b"".join(rest).split(b"\n")[1:] if _NAME in line[:100]))
+    others = filter(None, (_parse(line) for line in b"".join(rest).split(b"\n")[1:] if _NAME in line))
     if rows := list(zip(*others, strict=True)):
         yield Rows(b"Z", *map(list, rows))
 

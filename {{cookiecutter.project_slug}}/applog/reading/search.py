@@ -116,7 +116,7 @@ class Pattern:
 
     def _matches(self, line: bytes, deadline: float) -> bool:
         """Tell whether the expression matches a line. Other threads can run meanwhile."""
-        text = line.decode("utf-8", "backslashreplace")
+        text = line.removesuffix(b"\r").decode("utf-8", "backslashreplace")
         with suppress(TimeoutError):
             if (seconds := deadline - time.monotonic()) > 0:
                 return bool(self._expression.search(text, concurrent=True, timeout=seconds))

@@ -8,10 +8,10 @@ to the hour, and only near the times that are asked for to the minute and the se
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, islice
 
 from applog.reading.limits import EVER, HOUR, MINUTE, SECOND, Limits, limits_of, time_in
-from applog.reading.log_file import BLOCK, FIRST_BLOCK, WINDOW, OpenLogFile
+from applog.reading.log_file import BLOCK, WINDOW, OpenLogFile
 from applog.reading.scan import Span, scan_forwards
 
 CELL = 1 << 20  # bytes of a file
@@ -21,6 +21,7 @@ DISORDER = timedelta(seconds=10)  # records of several processes may be this muc
 LARGE_CONTENT = 1 << 24  # of a compressed file's content; a larger one, unpacked once more, is taken for ordered
 FILES = 1000  # of which the times are remembered
 LINE_BYTES = 1 << 16  # of a line that reaches beyond a part, in which its time is looked for
+LOOKS, STRETCH = 1000, 1 << 24  # records and bytes in which a time is looked for
 SAMPLE_BYTES = 64  # at the end of a part, by which it is known again
 
 # By the file, for parts between two offsets, to a unit of time.
@@ -33,7 +34,7 @@ def last_time(file: OpenLogFile, before: int | None = None) -> datetime | None:
     for size in (WINDOW, BLOCK):
         block = file.read_lines(max(0, high - size), high)
         end = len(block)
-        for start in reversed(list(file.start.finditer(block))):
+        for start in reversed(list(file.start.finditer(block))[-LOOKS:]):
             if made := time_in(block[start.end() : end][:LINE_BYTES]):
                 return made
             end = start.start()
@@ -42,11 +43,11 @@ def last_time(file: OpenLogFile, before: int | None = None) -> datetime | None:
     return None
 
 
-def _times(file: OpenLogFile, begin: int, high: int) -> Iterator[tuple[int, datetime]]:
-    """Yield start and time of the records that start between `begin` and `high` and have a time."""
+def _times(file: OpenLogFile, begin: int, high: int) -> Iterator[tuple[int, datetime | None]]:
+    """Yield start and time of the records that start between `begin` and `high`."""
     for start, end in scan_forwards(file, begin, high, (file.start,)):
-        if start != end and begin <= start < high and (made := _time(file, start, end)):
-            yield start, made
+        if start != end and begin <= start < high:
+            yield start, _time(file, start, end)
 
 
 def _time(file: OpenLogFile, start: int, end: int) -> datetime | None:
@@ -58,11 +59,16 @@ def seek(file: OpenLogFile, when: datetime) -> Span:
     low, high = 0, file.size
     while high - low > WINDOW:
         middle = (low + high) // 2
-        found = next(_times(file, middle, min(high, middle + FIRST_BLOCK)), None)
-        if found and found[1] < when:
-            low = max(found[0], low + 1)
-        else:
+        edge, looked, made = min(high, middle + STRETCH), 0, None
+        for looked, (start, made) in enumerate(islice(_times(file, middle, edge), LOOKS), 1):  # noqa: B007
+            if made:
+                break
+        if made and made < when:
+            low = max(start, low + 1)
+        elif made or (looked < LOOKS and edge == high):
             high = middle
+        else:  # no time far and wide
+            break
     return low, high
 
 

@@ -918,3 +918,101 @@ def test_a_zone_whose_clocks_change_by_half_an_hour(
     for query, label in re.findall(r'<a href="([^"]*)" tabindex="-1"><title>[^<]*: ([\d,]+) ', page):
         there = reader.get(f"{reverse('admin:applog_log_changelist')}{query.replace('&amp;', '&')}").text
         assert len(messages(there)) == counted(there).total() == int(label)
+
+
+def follow(client: Client, page: str, heading: str) -> list[tuple[int, int]]:
+    """Return how many records each row of Errors or Requests counts, and how many its link leads to."""
+    row = rf'class="log-what"[^>]*? href="([^"]+)">.*?data-label="{heading}">(?:<b>)?([\d,]+)'
+    found = re.findall(row, page, re.DOTALL)
+    folder = reverse("admin:applog_log_changelist")
+    return [(int(number), len(messages(client.get(folder + unescape(link)[3:]).text))) for link, number in found]
+
+
+def test_a_kind_of_errors_leads_to_what_was_counted(reader: Client, write: Write) -> None:
+    """Warnings, where they are asked for, too, and no refusals, which are none."""
+    trace = "Traceback (most recent call last):", '  File "a.py", line 1, in f', "ValueError: no"
+    for _ in range(2):
+        write("boom", *trace, level="ERROR", age=60)
+        write("disk low", level="WARNING", age=60)
+        write("authz_fail: no", *trace, level="WARNING", logger="applog.security", age=60)
+    assert follow(reader, show(reader, "errors"), "Records") == [(2, 2)]
+    assert (2, 2) in follow(reader, show(reader, "errors", level="WARNING"), "Records")
+
+
+def test_an_error_is_new_only_where_older_records_were_read(reader: Client, write: Write) -> None:
+    """Of the last 24 hours alone nobody can tell."""
+    for hour in range(60, -1, -1):
+        write("boom", level="ERROR", age=3600 * hour + 60)
+    for since in ("24h", "48h"):
+        assert "log-new" not in show(reader, "errors", since=since)
+
+
+def test_requests_without_a_route_lead_to_those_alone(reader: Client, files: dict[str, Path]) -> None:
+    """A redirect of a path has no route, and what the path leads to has one."""
+    lines = []
+    for number in range(9):
+        route = {"http.route": "/orders/"} if number < 6 else {}
+        time = (NOW - timedelta(minutes=number)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        message = f"GET /orders/ {200 if route else 301} in 12.3 ms"
+        head = {"timestamp": time, "level": "INFO", "logger": "applog.request", "message": message, "request_id": "a"}
+        lines.append(json.dumps({**head, "http.request.method": "GET", **route}))
+    files["django"].write_text("\n".join([*lines, ""]), encoding="utf-8")
+    assert sorted(follow(reader, show(reader, "requests"), "Requests")) == [(3, 3), (6, 6)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "0001-01-01T00:00:00.000+14:00 ERROR shop [-] x",
+        "9999-12-31T23:59:59.999-12:00 ERROR shop [-] x",
+        r'{"timestamp": "2026-11-24T05:00:00.000Z", "level": "ERROR", "message": "m", "f\ud800": "\udfff"}',
+        r'{"timestamp": "2026-11-24T05:00:00.000Z", "level": "INFO", "logger": "applog.request", "message": '
+        r'"GET / 200 in 1.0 ms", "http.route": "/\ud800", "http.request.method": "GET"}',
+    ],
+)
+def test_no_line_is_an_error_of_the_server(reader: Client, files: dict[str, Path], line: str) -> None:
+    """Whoever can write one into the log could take the page from its readers."""
+    files["django"].write_text(f"{line}\n", encoding="utf-8")
+    for name in ("changelist", "errors", "requests"):
+        show(reader, name, since="2000-01-01")
+    assert len(messages(show(reader))) == 1
+
+
+def test_reading_is_left_out_of_a_log_of_json_too(reader: Client, files: dict[str, Path]) -> None:
+    """There the event is a field, and no part of the message."""
+    head = {"timestamp": NOW.isoformat(), "level": "INFO", "logger": "applog.security"}
+    lines = [{**head, "message": "log page, text='needle'", "event": "sensitive_read"}, {**head, "message": "needle"}]
+    files["django"].write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    assert messages(show(reader, text="needle")) == ["needle"]
+
+
+def test_a_copy_that_is_just_being_compressed_doubles_nothing(reader: Client, write: Write, tmp_path: Path) -> None:
+    """For as long as it takes, or for ever after a crash, both are there."""
+    write("once", age=60)
+    path = (tmp_path / "django.log").rename(tmp_path / "django.log.1")
+    path.with_name("django.log.1.gz").write_bytes(gzip.compress(path.read_bytes()))
+    write("last")
+    page = show(reader)
+    assert messages(page) == ["last", "once"]
+    assert counted(page).total() == 2
+
+
+@pytest.mark.parametrize(("level", "number"), [("=WARN", 1), ("=FATAL", 1), ("-WARN", 2), ("WARN", 2)])
+def test_another_name_of_a_level_is_that_level(reader: Client, write: Write, level: str, number: int) -> None:
+    """A filter that finds nothing says that there is nothing."""
+    for name in ("INFO", "WARN", "FATAL"):
+        write("x", level=name)
+    page = show(reader, level=level)
+    assert len(messages(page)) == counted(page).total() == number
+
+
+def test_pages_go_on_where_a_file_was_copied_and_emptied(reader: Client, write: Write, files: dict[str, Path]) -> None:
+    """Otherwise the next page shows the same records once more."""
+    for number in range(250):
+        write(f"m{number}", age=250 - number)
+    older = re.search(r'id="log-older"><a href="([^"]+)"', show(reader))
+    files["django"].with_name("django.log.1").write_bytes(files["django"].read_bytes())
+    files["django"].write_bytes(b"")
+    assert older
+    page = reader.get(reverse("admin:applog_log_changelist") + unescape(older[1])).text
+    assert messages(page) == [f"m{number}" for number in range(149, 49, -1)]

@@ -108,6 +108,15 @@ def test_a_field_may_be_one_that_each_record_has(logs: Logs, path: Path) -> None
     assert not logs("--field", "level=b")
 
 
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00.000+14:00", "9999-12-31T23:59:59.999-12:00"])
+def test_a_time_that_no_zone_can_show_is_no_traceback(logs: Logs, path: Path, time: str) -> None:
+    """Whoever can write one line into the log could take the command from its readers."""
+    path.parent.mkdir()
+    path.write_text(f"{time} ERROR shop [-] x\n", encoding="utf-8")
+    for action in ("show", "list", "stats", "errors", "requests"):
+        logs(action)
+
+
 def test_no_field_is_lost_in_json(logs: Logs, path: Path) -> None:
     """A field that is named as one of the command's own is one of the record's nevertheless."""
     path.parent.mkdir()

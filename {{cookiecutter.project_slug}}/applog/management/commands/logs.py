@@ -213,7 +213,7 @@ class Command(BaseCommand):
                 fields=tuple(split_field(field) for field in options["field"] or ()),
                 since=options["since"],
                 until=options["until"],
-                errors=options["what"][:1] == ["errors"] and not options["level"],
+                errors=(options["what"][:1] == ["errors"] or bool(options["error"])) and not options["level"],
                 kind=options["error"],
                 project=project_folder() if options["error"] else "",
             )
