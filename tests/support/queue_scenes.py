@@ -49,7 +49,7 @@ class SlowFile(os_files.OwnFile):
         return super().write(data)
 
 
-def open_slowly(path, _like=None):
+def open_slowly(path, *_about):
     """Open a file as `os_files.open_to_append` does, on such a disk."""
     Path(path).parent.mkdir(exist_ok=True)
     return SlowFile(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT))
