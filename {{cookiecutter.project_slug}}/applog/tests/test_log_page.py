@@ -888,8 +888,10 @@ def test_records_that_the_chart_has_no_bar_for_are_told(reader: Client, write: W
     for number in range(5):
         write("set back", age=10800 - number)
     page = show(reader)
-    assert counted(page).total() == 25
-    assert "Not in the chart: 2 records" in page
+    told = re.search(r"Not in the chart: (\d+) records", page)
+    assert told
+    assert counted(page).total() + int(told[1]) == len(messages(page)) == 27
+    assert 2 <= int(told[1]) < 7  # of those that were set back, the first bar may begin with the last one
 
 
 def test_a_clock_that_was_set_back_by_a_year_leaves_a_chart(reader: Client, write: Write) -> None:
