@@ -9,7 +9,18 @@ import threading
 import time
 
 import pytest
-from handler_support import BEGIN, BY_TIME, CLASSES, DAY, assert_each_once, compression, options_of, own_files, record
+from handler_support import (
+    BEGIN,
+    BY_TIME,
+    CLASSES,
+    DAY,
+    assert_each_once,
+    compression,
+    options_of,
+    own_files,
+    record,
+    write,
+)
 from servers import wait_for
 
 if sys.platform == "win32":
@@ -18,12 +29,6 @@ if sys.platform == "win32":
 import fcntl
 
 TRIES = 3000  # of an exception, each at another moment
-
-
-def write(handler, first, last, created=BEGIN):
-    """Write a line of 100 bytes for each number."""
-    for number in range(first, last):
-        handler.handle(record(created, f"n{number}n ".ljust(85, "x")))
 
 
 @pytest.fixture
@@ -41,7 +46,7 @@ def test_no_link_makes_a_file_a_part_of_the_log(log, make, monkeypatch, other, c
     log.parent.mkdir()
     rotated = log.with_name("django.log.2024-01-01" if "Timed" in cls else "django.log.7")
     rotated.symlink_to(other)
-    write(make(cls, log, **options_of(cls, maxBytes=250, backupCount=20, compress=True)), 0, 6)
+    write(make(cls, log, **options_of(cls, maxBytes=250, backupCount=20, compress=True)), range(6))
     wait_for(lambda: len(list(log.parent.glob("django.log*.gz"))) > 1)
     assert rotated.is_symlink()
     packed = [path for path in own_files(log) if path.suffix == ".gz"]
@@ -62,7 +67,7 @@ def test_nothing_is_compressed_into_what_a_link_leads_to(log, make, monkeypatch,
 
     monkeypatch.setattr(os, "remove", make_link_again)
     temporary.symlink_to(other)
-    write(make(cls, log, **options_of(cls, maxBytes=250, backupCount=20, compress=True)), 0, 6)
+    write(make(cls, log, **options_of(cls, maxBytes=250, backupCount=20, compress=True)), range(6))
     time.sleep(0.5)
     assert other.read_text() == "SECRET_KEY=abc\n"
 
@@ -71,7 +76,7 @@ def test_nothing_is_compressed_into_what_a_link_leads_to(log, make, monkeypatch,
 def test_who_may_read_the_log_cannot_lock_it(log, make, cls):
     """Without this, a reader of the logs ends rotation, and each process waits for seconds."""
     handler = make(cls, log, **options_of(cls, maxBytes=250, backupCount=20))
-    write(handler, 0, 6)
+    write(handler, range(6))
     assert stat.S_IMODE(log.with_name(".django.log.lock").stat().st_mode) & 0o077 == 0
 
 
@@ -79,9 +84,9 @@ def test_who_may_read_the_log_cannot_lock_it(log, make, cls):
 def test_a_log_that_was_made_read_only_can_be_opened_again(log, make, cls):
     """Without this, its mode is handed on to each new file, and nobody can open those."""
     handler = make(cls, log, **options_of(cls, maxBytes=250, backupCount=20))
-    write(handler, 0, 1)
+    write(handler, range(1))
     log.chmod(0o440)
-    write(handler, 1, 6)
+    write(handler, range(1, 6))
     assert len(own_files(log)) > 2
     assert stat.S_IMODE(log.stat().st_mode) == 0o640
 
@@ -97,11 +102,11 @@ def test_a_file_that_somebody_has_locked_is_not_compressed_while_it_is_written(l
     with log.open("rb") as reader:
         fcntl.flock(reader, fcntl.LOCK_EX)
         now = time.time()
-        write(slow, 0, 10, now)
-    write(slow, 10, 11, now)
+        write(slow, range(10), now)
+    write(slow, range(10, 11), now)
     quick.doRollover()
     time.sleep(0.3)
-    write(slow, 11, 20, now)
+    write(slow, range(11, 20), now)
     time.sleep(0.3)
     for handler in (slow, quick):
         handler.close()
@@ -117,7 +122,7 @@ def test_a_file_that_somebody_has_locked_is_not_compressed_while_it_is_written(l
 def test_nobody_waits_for_the_reader_of_a_pipe(log, make, cls, name):
     """Without this, who may make a pipe in the folder stops the server."""
     handler = make(cls, log, **({} if "Watched" in cls else options_of(cls, maxBytes=250, backupCount=9)))
-    write(handler, 0, 1)
+    write(handler, range(1))
     pipe = log.with_name(name)
     pipe.unlink(missing_ok=True)
     os.mkfifo(pipe)
@@ -125,7 +130,7 @@ def test_nobody_waits_for_the_reader_of_a_pipe(log, make, cls, name):
         handler._close_window()  # noqa: SLF001  as if half a second had passed
     elif name != log.name:
         log.rename(f"{log}.1")
-    thread = threading.Thread(target=write, args=(handler, 1, 4), daemon=True)
+    thread = threading.Thread(target=write, args=(handler, range(1, 4)), daemon=True)
     thread.start()
     thread.join(20)
     assert not thread.is_alive()
@@ -164,10 +169,10 @@ def test_a_file_that_was_emptied_is_of_the_day_that_another_process_says(log, ma
     """Without this, a clock that was ahead once files the records of today under a day to come."""
     first, second = (make("SharedTimedRotatingFileHandler", log, **BY_TIME) for _ in range(2))
     for number, handler in enumerate((first, second)):
-        write(handler, number, number + 1, time.time() + 400 * DAY)
+        write(handler, [number], time.time() + 400 * DAY)
     os.truncate(log, 0)
-    write(second, 2, 3, time.time())
-    write(first, 3, 4, time.time())
+    write(second, range(2, 3), time.time())
+    write(first, range(3, 4), time.time())
     assert own_files(log) == [log]
     assert_each_once(log, range(2, 4))
 
@@ -187,13 +192,13 @@ def test_days_by_size_do_not_leave_the_day_before_them(log, make):
     """Without this, all of them go into the file of the last day by time, and are removed as too old."""
     now = time.time()
     handler = make("SharedTimedRotatingFileHandler", log, **BY_TIME)
-    write(handler, 0, 1, now - 10 * DAY)
+    write(handler, range(1), now - 10 * DAY)
     handler.close()
     os.utime(log, (now - 10 * DAY,) * 2)
     handler = make("SharedRotatingFileHandler", log, maxBytes=1 << 20, backupCount=5)
-    write(handler, 1, 2, now - 1 * DAY)
+    write(handler, range(1, 2), now - 1 * DAY)
     handler.close()
     os.utime(log, (now - 1 * DAY,) * 2)
-    write(make("SharedTimedRotatingFileHandler", log, **BY_TIME), 2, 3, now)
+    write(make("SharedTimedRotatingFileHandler", log, **BY_TIME), range(2, 3), now)
     day = time.strftime("%Y-%m-%d", time.gmtime(now - DAY))
     assert [path.name for path in own_files(log)] == ["django.log", f"django.log.{day}"]

@@ -24,16 +24,11 @@ from handler_support import (
     own_files,
     record,
     text_of,
+    write,
 )
 
 LIMITS = {"maxBytes": 250, "backupCount": 50}  # a file takes two lines of 100 bytes
 posix = pytest.mark.skipif(sys.platform == "win32", reason="pipes in the file system, fork and signals are of POSIX")
-
-
-def write(handler, numbers, created=BEGIN):
-    """Write a line of 100 bytes for each number."""
-    for number in numbers:
-        handler.handle(record(created, f"n{number}n ".ljust(99, "x")))
 
 
 def copy_and_remove(source, dest):

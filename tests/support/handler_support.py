@@ -36,6 +36,12 @@ def record(created=None, message="hello"):
     return logging.makeLogRecord(values)
 
 
+def write(handler, numbers, created=BEGIN):
+    """Write a line of 100 bytes for each number."""
+    for number in numbers:
+        handler.handle(record(created, f"n{number}n ".ljust(99, "x")))
+
+
 def options_of(cls, **options):
     """Return options of a class of CLASSES; one by time begins a file at midnight in UTC."""
     return {**(BY_TIME if "Timed" in cls else {}), **options}
