@@ -148,6 +148,7 @@ class Errors:
         """Return the time since which an error is new, or None if nothing from before it has been read."""
         since = now - NEW
         begin = reached(logs, self.position) if not self.exhausted else max(self.window.begin, first_time(logs) or now)
+        # A window of just NEW, which ended when it was asked for, has nothing older.
         return since if begin and min(now, self.window.end) - begin > NEW + timedelta(minutes=1) else None
 
 

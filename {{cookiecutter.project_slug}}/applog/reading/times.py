@@ -59,13 +59,12 @@ def seek(file: OpenLogFile, when: datetime) -> Span:
     low, high = 0, file.size
     while high - low > WINDOW:
         middle = (low + high) // 2
-        edge, looked, made = min(high, middle + STRETCH), 0, None
-        for looked, (start, made) in enumerate(islice(_times(file, middle, edge), LOOKS), 1):  # noqa: B007
-            if made:
-                break
+        edge = min(high, middle + STRETCH)
+        records = _times(file, middle, edge)
+        start, made = next((found for found in islice(records, LOOKS) if found[1]), (edge, None))
         if made and made < when:
             low = max(start, low + 1)
-        elif made or (looked < LOOKS and edge == high):
+        elif made or (edge == high and next(records, None) is None):
             high = middle
         else:  # no time far and wide
             break

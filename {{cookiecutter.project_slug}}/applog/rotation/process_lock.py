@@ -13,7 +13,7 @@ import weakref
 from collections import deque
 from contextlib import suppress
 
-from applog.rotation.os_files import FOLDER_MODE, WINDOWS, OwnFile
+from applog.rotation.os_files import FOLDER_MODE, NO_LINK, WINDOWS, OwnFile
 
 GIVE_UP_SECONDS = 10.0  # after a timeout, the lock is not waited for during this time
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.00005, 0.001  # seconds; a rotation takes about a millisecond
@@ -72,7 +72,7 @@ else:
         with suppress(OSError):
             status = os.stat(log)
             like = os.stat_result((_mode(status), *status[1:10]))
-        return open_descriptor(path, os.O_RDWR | os.O_NOFOLLOW, like)
+        return open_descriptor(path, os.O_RDWR | NO_LINK, like)
 
 
 def find_lock_problem(folder: str | os.PathLike[str]) -> OSError | None:
@@ -176,7 +176,7 @@ class ProcessLock:
     def clear_note(self) -> None:
         """Remove the note, if there is one: the file is another one now."""
         with suppress(OSError):
-            descriptor = os.open(self._path, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+            descriptor = os.open(self._path, os.O_WRONLY | NO_LINK | getattr(os, "O_NONBLOCK", 0))
             try:
                 os.ftruncate(descriptor, 0)
             finally:
