@@ -210,3 +210,13 @@ def test_a_histogram_counts_what_the_pages_show(big, query):
         key = record.time.replace(minute=record.time.minute // 5 * 5, second=0, microsecond=0), record.level
         wanted[key] = wanted.get(key, 0) + 1
     assert counted == wanted
+
+
+def test_a_position_may_be_in_a_log_of_any_name(tmp_path):
+    """What divides the parts of a position may be in a name, too."""
+    for number, name in enumerate(("a~b", "50%25")):
+        write(tmp_path / f"{name}.log", text(number, "hello"))
+    logs = [RotatedLog(path) for path in sorted(tmp_path.iterdir())]
+    newer = read_older(logs, count=1)
+    older = read_older(logs, Position.parse(str(newer.older)), count=5)
+    assert [len(page.records) for page in (newer, older)] == [1, 1]

@@ -13,7 +13,7 @@ from applog.conf import project_folder
 from applog.page.answers import READ_SECONDS, ROWS, AnswerForm, Spark, answer
 from applog.page.fields import in_chosen_zone
 from applog.page.filters import Choice, chips
-from applog.page.rows import class_of, shown
+from applog.page.rows import class_of, request_link, shown
 from applog.reading.errors import KINDS, ORDERS, ErrorGroup, Errors
 from applog.reading.measures import Distinct
 from applog.reading.pages import Position, position_after
@@ -87,8 +87,7 @@ class ErrorRow:
     @property
     def request_link(self) -> str:
         """The address of all records of its last request, or ""."""
-        request = self.group.request_id
-        return self.form.record_link(log="all", request=request) if request else ""
+        return request_link(self.form.record_link, self.group.request_id)
 
     @property
     def context_link(self) -> str:

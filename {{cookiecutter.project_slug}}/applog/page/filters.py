@@ -94,8 +94,8 @@ def legend(form: LogForm, histogram: Histogram) -> list[Shown]:
     shown = []
     for level, number in histogram.totals.items():
         if level in LEVELS:
-            only = f"={level}"
-            without = form.link(level=leave_out(given, level))
+            only, rest = f"={level}", leave_out(given, level)
+            without = form.link(level=rest) if rest else ""
             shown.append(Shown(level, number, form.link(level="" if given == only else only), without, given == only))
         else:
             shown.append(Shown(level, number, "", "", selected=False))
@@ -103,7 +103,7 @@ def legend(form: LogForm, histogram: Histogram) -> list[Shown]:
 
 
 def leave_out(given: str, level: str) -> str:
-    """Return a filter of levels that lets all of `given` pass but `level`."""
+    """Return a filter of levels that lets all of `given` pass but `level`, or "" where that would leave none."""
     names = given.lstrip("=-").split(",") if given else []
     if given[:1] in {"", "-"}:
         return f"-{','.join([*names, level])}"

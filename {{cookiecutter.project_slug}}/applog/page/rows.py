@@ -1,5 +1,6 @@
 """Records as rows of the log's page. Their text is escaped, so that it cannot hide or reorder anything."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,7 @@ from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from applog.context import REQUEST_ID_PATTERN
 from applog.fingerprint import error_line
 from applog.page.fields import write_fields
 from applog.page.marks import Marker
@@ -20,12 +22,22 @@ from applog.reading.record import Record
 from applog.text import encodable, isolate, printable, show_cut
 
 MESSAGE_CHARACTERS = 500  # shown of a message; a longer one is shown whole when the row is opened
-LINKED_CHARACTERS = 200  # of a field's value, up to which it links to the records that have it
+TYPED_CHARACTERS = 200  # of a field, or a logger's name, up to which it links to the records that have it
 
 
 def shown(text: str) -> str:
     """Return `text` as the page shows it."""
     return isolate(printable(text))
+
+
+def can_be_typed(text: str) -> bool:
+    """Tell whether a form takes `text`, so that a link may have it."""
+    return len(text) <= TYPED_CHARACTERS and "\0" not in text and encodable(text) == text
+
+
+def request_link(link: Callable[..., str], request_id: str) -> str:
+    """Return the query string for all records of a request, in all logs, "" where a form does not take its id."""
+    return link(log="all", request=request_id) if REQUEST_ID_PATTERN.fullmatch(request_id) else ""
 
 
 def class_of(level: str) -> str:
@@ -131,8 +143,9 @@ class Row:
         for name, value in self.record.fields.items():
             if name != "exception.stacktrace":
                 text = field_text(value)
-                is_linked = max(len(text), len(name)) <= LINKED_CHARACTERS and encodable(name + text) == name + text
-                link = self.link(log=self.record.log, field=write_fields([(name, text)])) if is_linked else ""
+                written = write_fields([(name, text)])
+                is_linked = can_be_typed(written) and "=" not in name
+                link = self.link(log=self.record.log, field=written) if is_linked else ""
                 yield shown(name), self.marker.mark(text), link
 
     @property
@@ -143,10 +156,12 @@ class Row:
 
     @property
     def logger_link(self) -> str:
-        """The query string for the records of the logger."""
-        return self.link(log=self.record.log, logger=self.record.logger)
+        """The query string for the records of the logger, "" for a name that cannot be typed as that of one."""
+        name = self.record.logger
+        is_linked = can_be_typed(name) and re.fullmatch(r"[^\s,-][^\s,]*", name)
+        return self.link(log=self.record.log, logger=name) if is_linked else ""
 
     @property
     def request_link(self) -> str:
-        """The query string for all records of the request, in all logs."""
-        return self.link(log="all", request=self.record.request_id)
+        """The query string for all records of the request, or ""."""
+        return request_link(self.link, self.record.request_id)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
+from urllib.parse import quote, unquote
 
 from applog.reading.log import RotatedLog
 from applog.reading.query import EVERY_RECORD, Query
@@ -27,13 +28,17 @@ class Position(dict[str, Cursor]):
 
     def __str__(self) -> str:
         """Return the position as text for a URL."""
-        return "~".join(f"{name}:{cursor}" for name, cursor in self.items())
+        return "~".join(f"{_quote(name)}:{cursor}" for name, cursor in self.items())
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the position that `str` made `text` of. Raises ValueError for any other text."""
         parts = (part.partition(":") for part in text.split("~") if text)
-        return cls((name, Cursor.parse(cursor)) for name, _, cursor in parts)
+        return cls((unquote(name), Cursor.parse(cursor)) for name, _, cursor in parts)
+
+
+def _quote(name: str) -> str:
+    return quote(name, safe="").replace("~", "%7E")
 
 
 def position_after(log: str, cursor: Cursor, size: int) -> Position:

@@ -641,6 +641,31 @@ def test_the_legend_shows_one_level_or_leaves_it_out(reader: Client, write: Writ
         for link, _ in legend
     ]
     assert shown == [["error"], ["warning"], ["warning"], ["error"]]
+    assert "Only these" in show(reader, level="=ERROR")
+    assert "Without ERROR" not in show(reader, level="=ERROR")  # which would leave nothing
+
+
+def test_no_link_of_a_record_is_refused(reader: Client, files: dict[str, Path]) -> None:
+    """Other programs' loggers, requests and fields are called as they like."""
+    time = NOW.isoformat(timespec="milliseconds")
+    odd = [
+        {"logger": "my shop", "request_id": "dGVzdA=="},
+        {"logger": "a,b", "a=b": "1"},
+        {"logger": "-shop", "note": "x\0y"},
+        {"logger": "l" * 250, "quoted": "'" * 190},
+        {"logger": "fine", "request_id": "fine.1", "fine": "two words"},
+    ]
+    records = [{"timestamp": time, "level": "ERROR", "message": "m", **fields} for fields in odd]
+    files["django"].write_text("".join(f"{json.dumps(record)}\n" for record in records), encoding="utf-8")
+    page = show(reader)
+    for words, kind in (("Records of this logger", "logger"), ("All records of this request", "request")):
+        [link] = re.findall(rf'<a href="([^"]*)" title="{words}"', page)
+        assert f"{kind}=fine" in link
+    links = re.findall(r'<a href="([^"]*)" title="Records with this value"', page)
+    assert [*filter(lambda link: "fine" in link, links)]
+    for link in links:
+        there = reader.get(f"{reverse('admin:applog_log_changelist')}{link.replace('&amp;', '&')}")
+        assert (there.status_code, len(messages(there.text))) == (200, 1)
 
 
 def test_a_record_is_shown_among_its_neighbours(reader: Client, write: Write) -> None:

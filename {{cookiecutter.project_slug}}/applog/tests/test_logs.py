@@ -81,7 +81,8 @@ def test_what_an_option_would_not_change_is_refused(logs: Logs) -> None:
     actions = r"(?:[a-z]+, )*(?:[a-z]+ and )?[a-z]+"
     for arguments in (
         ("list", "--json"), ("stats", "--json"), ("list", "--level", "ERROR"), ("stats", "-n", "3"),
-        ("clear", "--json"), ("--older-than", "3d"), ("--delete",), ("clear", "--older-than", "3d", "--since", "2h"),
+        ("list", "-n", "0"), ("clear", "--json"), ("--older-than", "3d"), ("--delete",),
+        ("clear", "--older-than", "3d", "--since", "2h"),
     ):  # fmt: skip
         with pytest.raises(CommandError, match=rf"^--[a-z-]+ is for {actions}; leave it out of [a-z]+\.$"):
             logs(*arguments)
@@ -92,6 +93,13 @@ def test_an_option_that_would_replace_the_one_before_is_refused(logs: Logs, opti
     """Whoever types two of them looks for records that have both."""
     with pytest.raises(CommandError, match=rf"{option}: it can be given once only$"):
         logs(option, "1h", option, "2h")
+
+
+@pytest.mark.parametrize("option", ["--grep", "--request", "--level", "--error"])
+def test_an_empty_option_is_refused(logs: Logs, option: str) -> None:
+    """It is that of a shell's variable that is not set, and would show all records."""
+    with pytest.raises(CommandError, match=rf"{option}: it is empty; leave it out$"):
+        logs(option, "")
 
 
 def test_a_field_may_be_one_that_each_record_has(logs: Logs, path: Path) -> None:

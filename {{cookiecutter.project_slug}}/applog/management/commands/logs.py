@@ -74,12 +74,14 @@ def split_field(text: str) -> tuple[str, str]:
 
 
 class StoreOnce(Action):
-    """Stores an argument; a second one would silently take the place of the first."""
+    """Stores an argument; a second one would silently take the place of the first, and an empty one do nothing."""
 
     def __call__(self, _parser: ArgumentParser, namespace: Namespace, values: Any, _option: str | None = None) -> None:
-        """Store the argument. Raises ArgumentError for a second one."""
+        """Store the argument. Raises ArgumentError for a second or an empty one."""
         if getattr(namespace, self.dest) is not self.default:
             raise ArgumentError(self, "it can be given once only")
+        if values == "":  # as of a variable that is not set
+            raise ArgumentError(self, "it is empty; leave it out")
         setattr(namespace, self.dest, values)
 
 
@@ -160,7 +162,7 @@ class Command(BaseCommand):
             raise CommandError("--since has to be before --until.")
         for names, actions in OPTIONS.items():
             for name in names:
-                if options[name] and action not in actions:
+                if (options[name] or (name, options[name]) == ("lines", 0)) and action not in actions:
                     option = f"--{name.replace('_', '-')}"
                     *most, last = actions
                     words = f"{', '.join(most)} and {last}" if most else last
