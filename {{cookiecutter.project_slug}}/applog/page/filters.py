@@ -45,8 +45,12 @@ def groups(form: LogForm) -> list[tuple[str, list[Choice]]]:
     levels = {"": (_("all"), _("levels"))} | {level: (level, _("and above")) for level in LEVELS}
     levels[LEVELS[-1]] = (LEVELS[-1], "")
     spans = {"": _("any"), "1h": _("1 hour"), "24h": _("24 hours"), "7d": _("7 days")}
-    times = {value: (label, "") for value, label in spans.items()}
-    return [(_("Log"), choose("log", logs)), (_("Level"), choose("level", levels)), (_("Time"), choose("since", times))]
+    given, until = form.values.get("since", ""), form.values.get("until", "")
+    # They end now: a time that ended before would be over before they begin.
+    times = [
+        Choice(label, form.link(since=value, until=""), value == given and not until) for value, label in spans.items()
+    ]
+    return [(_("Log"), choose("log", logs)), (_("Level"), choose("level", levels)), (_("Time"), times)]
 
 
 def chips(form: LogForm) -> Iterator[tuple[str, str]]:

@@ -182,7 +182,8 @@ def find_window(logs: Sequence[RotatedLog], query: Query) -> tuple[datetime | No
         return None, None
     # In UTC, because times of one zone are compared by the clock on the wall, which may have been set back.
     begin = max(time.astimezone(UTC) for time in (known[0], query.since) if time)
-    end = min(time.astimezone(UTC) for time in (known[-1], now(), query.until) if time)
+    last = query.until - timedelta(microseconds=1) if query.until else None  # a record made at `until` does not match
+    end = min(time.astimezone(UTC) for time in (known[-1], now(), last) if time)
     return (begin, end) if begin <= end else (None, None)
 
 

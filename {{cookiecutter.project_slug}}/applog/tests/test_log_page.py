@@ -904,6 +904,36 @@ def test_a_bar_leads_to_what_it_counts_where_the_time_begins(reader: Client, wri
         assert len(messages(there)) == int(label)
 
 
+def test_no_bar_leads_to_a_time_that_is_over_before_it_begins(reader: Client, write: Write) -> None:
+    """Who clicks on a bar sees only its records; a bar that begins where these end would be refused."""
+    for number in range(100):
+        write("x", age=60 * number)
+    address = reverse("admin:applog_log_changelist")
+    page = show(reader)
+    for _ in range(2):
+        bars = re.findall(r'<a href="([^"]*)" tabindex="-1"><title>[^<]*: (\d+|no) ', page)
+        answers = [reader.get(address + unescape(query)) for query, _ in bars]
+        assert {answer.status_code for answer in answers} == {200}
+        assert [str(len(messages(answer.text)) or "no") for answer in answers] == [number for _, number in bars]
+        page = answers[len(bars) // 2].text
+
+
+def test_a_button_of_time_leads_to_the_time_up_to_now(reader: Client, write: Write) -> None:
+    """An hour that ends with the bar of yesterday, which was looked at before, would be refused."""
+    write("old", age=86400)
+    write("new", age=60)
+    page = show(reader, since="2d", until="2h")
+    assert messages(page) == ["old"]
+    buttons = re.findall(r'<a href="([^"]*)"([^>]*)><bdi>(any|1 hour|24 hours|7 days)</bdi>', page)
+    address = reverse("admin:applog_log_changelist")
+    found = {label: messages(reader.get(address + unescape(query)).text) for query, _, label in buttons}
+    assert found == {"any": ["new", "old"], "1 hour": ["new"], "24 hours": ["new"], "7 days": ["new", "old"]}
+    for query, chosen in (({}, ["7 days"]), ({"until": "2h"}, [])):
+        page = show(reader, since="7d", **query)
+        selected = re.findall(r'<a [^>]*aria-current[^>]*><bdi>(any|1 hour|24 hours|7 days)</bdi>', page)
+        assert selected == chosen
+
+
 def test_records_that_the_chart_has_no_bar_for_are_told(reader: Client, write: Write) -> None:
     """A clock that was set back, or wrong once, must not make a number smaller than what is below it."""
     for number in range(20):
