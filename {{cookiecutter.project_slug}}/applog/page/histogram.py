@@ -9,7 +9,7 @@ from functools import cached_property
 from django.utils import timezone
 from django.utils.translation import ngettext
 
-from applog.reading.counts import Levels, add_levels, bucket, count_records
+from applog.reading.counts import Counts, Levels, add_levels, bucket, count_records
 from applog.reading.log import RotatedLog
 from applog.reading.query import LEVELS, Query
 from applog.text import now, show_number
@@ -163,9 +163,11 @@ def count(logs: Sequence[RotatedLog], query: Query) -> Histogram:
         levels, reached, complete = count_from(begin if begin > first else query.since, step, logs, query)
     begin = max(filter(None, (begin, reached)))
     bars = make_bars(levels, begin, end, step) if levels else []
-    outside = sum(map(Counter.total, levels.values())) - sum(bar.levels.total() for bar in bars)
+    # What is before `reached` is counted by its link.
+    known = sum(found.total() for time, found in levels.items() if not reached or time >= reached)
+    outside = known - sum(bar.levels.total() for bar in bars)
     reached = begin if bars and begin > first else None
-    return Histogram(bars, reached, complete and begin == first, outside=outside if complete else 0)
+    return Histogram(bars, reached, complete and begin == first, outside=outside)
 
 
 def find_window(logs: Sequence[RotatedLog], query: Query) -> tuple[datetime | None, datetime | None]:
@@ -205,9 +207,18 @@ def count_from(
         add_levels(levels, counts.levels)
         if not counts.complete:
             complete = False
-            # Of the oldest bar only a part is counted, so it is left out if there are others.
-            reached = max(filter(None, (reached, *sorted(counts.levels)[:2])), default=None)
+            reached = max(filter(None, (reached, find_reached(log, counts))), default=None)
     return levels, reached, complete
+
+
+def find_reached(log: RotatedLog, counts: Counts) -> datetime | None:
+    """Return the time from which on all records of a log are counted."""
+    times = sorted(time for time in counts.levels if time <= now())
+    # Of the bar in which counting stopped only a part is counted. That need not be the oldest one, where a clock was
+    # wrong for a while.
+    stopped = log.find_time_before(counts.older[log.name]) if log.name in counts.older else None
+    whole = [time for time in times if stopped and time > stopped]
+    return next(iter(whole or reversed(times[:2])), None)
 
 
 def make_bars(levels: Levels, begin: datetime, end: datetime, step: timedelta) -> list[Bar]:

@@ -930,7 +930,7 @@ def test_a_button_of_time_leads_to_the_time_up_to_now(reader: Client, write: Wri
     assert found == {"any": ["new", "old"], "1 hour": ["new"], "24 hours": ["new"], "7 days": ["new", "old"]}
     for query, chosen in (({}, ["7 days"]), ({"until": "2h"}, [])):
         page = show(reader, since="7d", **query)
-        selected = re.findall(r'<a [^>]*aria-current[^>]*><bdi>(any|1 hour|24 hours|7 days)</bdi>', page)
+        selected = re.findall(r"<a [^>]*aria-current[^>]*><bdi>(any|1 hour|24 hours|7 days)</bdi>", page)
         assert selected == chosen
 
 
@@ -947,6 +947,23 @@ def test_records_that_the_chart_has_no_bar_for_are_told(reader: Client, write: W
     assert told
     assert counted(page).total() + int(told[1]) == len(messages(page)) == 27
     assert 2 <= int(told[1]) < 7  # of those that were set back, the first bar may begin with the last one
+
+
+def test_a_clock_that_was_behind_does_not_make_a_part_the_whole(
+    reader: Client, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was counted last is not what is oldest, and a chart from there on would lack most of its records."""
+    monkeypatch.setattr(histogram, "SECONDS", 0)  # one block
+    for number in range(1200, 0, -1):
+        behind = 14 * 86400 if 10 < number < 60 else 0
+        write("x" * 500, age=number * 1800 + behind)
+    page = show(reader)
+    assert "There is more" in page
+    [shown] = re.findall(r"<bdi>more than (\d+) records", page)
+    begin = re.findall(r'<a href="([^"]*)" tabindex="-1">', page)[0]
+    since = parse_qs(unescape(begin)[1:])["since"][0]
+    monkeypatch.setattr(histogram, "SECONDS", 60)
+    assert counted(show(reader, since=since)).total() == int(shown) > 20
 
 
 def test_a_clock_that_was_set_back_by_a_year_leaves_a_chart(reader: Client, write: Write) -> None:
