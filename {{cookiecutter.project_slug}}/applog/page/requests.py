@@ -16,7 +16,7 @@ from applog.page.histogram import stack
 from applog.page.rows import shown
 from applog.reading.pages import Position
 from applog.reading.query import PATTERN_CHARACTERS, Query
-from applog.reading.request_lines import ID, LOGGER, PATH_CHARACTERS
+from applog.reading.request_lines import ID, LOGGER, PATH_CHARACTERS, SEGMENTS
 from applog.reading.requests import ORDERS, PERCENTILES, SLOW, RequestGroup, Requests
 from applog.text import encodable, show_minute, show_ms, show_number, show_share
 
@@ -74,8 +74,13 @@ class RouteRow:
         if group.is_route:
             fields = [("http.route", group.route), ("http.request.method", group.method)]
             return self.form.records_link(logger=LOGGER, field=write_fields(fields))
-        path = re.escape(group.route).replace(r"\#", ID).replace(r"\.\.\.", r"\S*")
-        pattern = rf'[ "]{re.escape(group.method)} {path} (\d|given)(?!.*"http\.route")'
+        path = re.escape(group.route).replace(r"\#", ID)
+        if group.route.split("/")[SEGMENTS:] == ["..."]:  # which stands for what follows
+            path = path.removesuffix(r"\.\.\.") + r"\S*"
+        # Where the log says routes, a path without one that was not found is "no such page".
+        pattern = (
+            rf'[ "]{re.escape(group.method)} {path} (?!404 .*"http\.request\.method")(\d|given)(?!.*"http\.route")'
+        )
         fits = len(pattern) <= PATTERN_CHARACTERS
         return self.form.records_link(logger=LOGGER, kind="pattern", text=pattern) if fits else ""
 

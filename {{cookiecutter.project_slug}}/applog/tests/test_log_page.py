@@ -1034,6 +1034,20 @@ def test_requests_without_a_route_lead_to_those_alone(reader: Client, files: dic
     assert sorted(follow(reader, show(reader, "requests"), "Requests")) == [(3, 3), (6, 6)]
 
 
+@pytest.mark.parametrize("formatter", [TextFormatter, JsonFormatter])
+def test_a_path_leads_to_the_requests_that_its_row_counts(
+    site: Site, formatter: Callable[[], logging.Formatter]
+) -> None:
+    """A row of one redirect led to a scanner's requests, which are in another row; one of three dots to all paths."""
+    for path in ("/orders/17", "/a...", "/about/us", "/about/them", "/a" * 14, "/a" * 20):
+        site.log_request(formatter(), path, 301, 1.5)
+    for number in range(5):
+        site.log_request(formatter(), f"/orders/{number}.php", 404, 1.5)
+    rows = follow(site.client, site.page("requests"), "Requests")
+    assert all(number == found for number, found in rows)
+    assert sorted(number for number, _ in rows) == ([1, 1, 1, 1, 2] if formatter is JsonFormatter else [1, 1, 1, 2, 6])
+
+
 @pytest.mark.parametrize(
     "line",
     [
