@@ -88,7 +88,7 @@ MIDDLEWARE = [
     "django_permissions_policy.PermissionsPolicyMiddleware",
     # % if cookiecutter.accounts == "allauth"
     "allauth.account.middleware.AccountMiddleware",
-    "users.email_addresses.ForgetCodes",
+    "users.email_addresses.AccountPages",
     # % else
     "axes.middleware.AxesMiddleware",
     # % endif
@@ -165,6 +165,7 @@ MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_TOLERANCE = 1  # the code before, and after, of clocks that differ
 MFA_FORMS = {
+    "add_webauthn": "users.forms.AddKeyForm",
     "authenticate": "users.forms.CodeForm",
     "authenticate_webauthn": "users.forms.KeyForm",
     "login_webauthn": "users.forms.PasskeyForm",
