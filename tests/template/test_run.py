@@ -44,11 +44,13 @@ def test_each_pair_of_answers_runs(bake, environment, request, serve, answers):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("django_version", "database"), [("5.2", "sqlite"), ("6.1", "postgresql")])
-def test_the_log_s_own_tests_pass(bake, environment, request, django_version, database):
+@pytest.mark.parametrize(
+    ("django_version", "database", "accounts"), [("5.2", "sqlite", "admin"), ("6.1", "postgresql", "allauth")]
+)
+def test_the_log_s_own_tests_pass(bake, environment, request, django_version, database, accounts):
     """The check of a new project runs them all; one that fails there is the first thing its owner sees."""
     python = environment(django_version)
-    project = bake(django_version=django_version, database=database)
+    project = bake(django_version=django_version, database=database, accounts=accounts)
     settings = project / "config" / "settings.py"
     for name in ("shop", "orders"):  # what an owner's first app is called, also in the README
         run(python, "manage.py", "startapp", name, cwd=project)

@@ -55,6 +55,7 @@ def events(caplog: pytest.LogCaptureFixture) -> Events:
     return take
 
 
+@pytest.mark.django_db
 def test_a_request_of_another_library_is_the_one_that_is_served(
     caplog: pytest.LogCaptureFixture, rf: RequestFactory
 ) -> None:
