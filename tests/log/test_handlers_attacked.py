@@ -7,6 +7,7 @@ import stat
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from handler_support import (
@@ -180,10 +181,11 @@ def test_a_file_that_was_emptied_is_of_the_day_that_another_process_says(log, ma
 @CLASSES
 def test_a_filter_of_a_subclass_is_asked(log, make, cls):
     """Without this, what the project's own class refuses is written."""
-    handler = make(cls, log, **options_of(cls))
-    handler.__class__ = type("Own", (type(handler),), {"filter": lambda _self, line: "secret" not in line.getMessage()})
+    own = type("Own", (type(make(cls, log)),), {"filter": lambda _self, line: "secret" not in line.getMessage()})
+    handler = own(log, **options_of(cls))
     for message in ("secret n0n", "n1n"):
         handler.handle(record(BEGIN, message))
+    handler.close()
     assert "secret" not in log.read_text()
     assert_each_once(log, [1])
 
@@ -202,3 +204,63 @@ def test_days_by_size_do_not_leave_the_day_before_them(log, make):
     write(make("SharedTimedRotatingFileHandler", log, **BY_TIME), range(2, 3), now)
     day = time.strftime("%Y-%m-%d", time.gmtime(now - DAY))
     assert [path.name for path in own_files(log)] == ["django.log", f"django.log.{day}"]
+
+
+@CLASSES
+def test_a_pipe_in_the_log_s_place_that_is_not_read(log, make, capfd, cls):
+    """Without this, who may write the folder stops each process that logs as soon as the pipe is full."""
+    handler = make(cls, log, **options_of(cls, maxBytes=1 << 20, backupCount=9))
+    write(handler, range(1))
+    log.rename(f"{log}.old")
+    os.mkfifo(log)
+    held = os.open(log, os.O_RDWR)
+    handler._close_window()  # noqa: SLF001  as if half a second had passed
+    thread = threading.Thread(target=write, args=(handler, range(1, 2000)), daemon=True)
+    thread.start()
+    thread.join(20)
+    os.close(held)
+    assert not thread.is_alive()
+    log.unlink()
+    assert_each_once(log, range(2000))
+    assert "rotation delayed" in capfd.readouterr().err
+
+
+@CLASSES
+def test_nothing_is_compressed_into_a_file_of_another_account(log, make, monkeypatch, cls):
+    """Without this, who may write the folder, but not read the log, reads what is compressed."""
+    monkeypatch.setattr(compression, "FIRST_PAUSE", 0.02)
+    log.parent.mkdir()
+    temporary, remove, kept = log.with_name(".django.log.gz"), os.remove, []
+
+    def make_file_again(path):
+        remove(path)
+        if str(path) == str(temporary):
+            kept.append(temporary.open("w+b"))
+
+    monkeypatch.setattr(os, "remove", make_file_again)
+    temporary.touch()
+    write(make(cls, log, **options_of(cls, maxBytes=250, backupCount=20, compress=True)), range(6))
+    wait_for(lambda: len(kept) > 1)
+    for file in kept:
+        with file:
+            assert file.read() == b""
+
+
+@CLASSES
+def test_a_rotated_file_becomes_a_pipe_before_it_is_compressed(log, make, monkeypatch, cls):
+    """Without this, the thread waits for the pipe's writer, and with it each fork, and all other processes' files."""
+    monkeypatch.setattr(compression, "FIRST_PAUSE", 0.02)
+    handler = make(cls, log, **options_of(cls, maxBytes=250, backupCount=20, compress=True))
+    opened, open_quiet = [], compression.os_files.open_quiet
+
+    def open_late(path):
+        if not opened:
+            Path(path).rename(f"{path}-away")
+            os.mkfifo(path)
+        opened.append(path)
+        return open_quiet(path)
+
+    monkeypatch.setattr(compression.os_files, "open_quiet", open_late)
+    write(handler, range(6))
+    wait_for(lambda: any(path.suffix == ".gz" for path in own_files(log)))
+    assert opened

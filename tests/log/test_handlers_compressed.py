@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import threading
 import time
 from contextlib import suppress
 
@@ -183,3 +184,27 @@ def test_a_rotator_of_the_project_s_own_compresses_as_it_likes(log, make):
     write(handler, range(9))
     time.sleep(0.2)
     assert len(plain_files(log)) == 3
+
+
+@pytest.mark.skipif(not scenes.DESCRIPTORS.exists(), reason="looks for open files in /proc")
+def test_a_fork_while_the_disk_takes_its_time(log, make, monkeypatch):
+    """Without this, a child has the files of its parent's thread open for all its life, and locks them."""
+    monkeypatch.setattr(compression, "LOCK_SECONDS", 0.1)
+    is_slow, go, fsync = threading.Event(), threading.Event(), os.fsync
+
+    def sync_slowly(descriptor):
+        is_slow.set()
+        go.wait(30)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync_slowly)
+    write(make("SharedRotatingFileHandler", log, maxBytes=250, backupCount=20, compress=True), range(4))
+    assert is_slow.wait(20)
+    child = os.fork()
+    if not child:
+        try:
+            leaked = [path for path in map(target_of, scenes.DESCRIPTORS.iterdir()) if path.endswith((".gz", ".1"))]
+        finally:  # whatever happens, the child is no second run of the tests
+            os._exit(leaked != [])
+    go.set()
+    assert os.waitpid(child, 0)[1] == 0

@@ -1,13 +1,17 @@
 """What their owner hangs into the handlers, and calls or sets by hand: nothing is lost, and it works as he expects."""
 
 import errno
+import logging
+import logging.config
 import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import handler_scenes as scenes
@@ -347,3 +351,138 @@ def test_a_child_that_is_forked_by_a_rotator(log, make, cls):
     handler.rotator = rotate
     write(handler, range(3))
     assert text_of(log).count("said once") == 1
+
+
+@CLASSES
+@pytest.mark.parametrize("own", ["emit", "filter", "format"])
+def test_a_subclass_has_the_lock_of_the_handler(log, make, cls, own):
+    """Without this, a method that counts, as the standard library lets it, counts wrongly."""
+    inherited, held = getattr(logging.Handler, own, None) or getattr(logging.Filterer, own), []
+
+    def look(self, line):
+        def try_lock():
+            is_free = self.lock.acquire(blocking=False)
+            if is_free:
+                self.lock.release()
+            held.append(not is_free)
+
+        other = threading.Thread(target=try_lock)
+        other.start()
+        other.join()
+        return (super(type(self), self).emit if own == "emit" else partial(inherited, self))(line)
+
+    handler = type("Own", (type(make(cls, log)),), {own: look})(log, **options_of(cls))
+    write(handler, range(2))
+    handler.close()
+    assert held == [own != "filter"] * 2  # nor does the standard library filter under the lock
+    assert_each_once(log, range(2))
+
+
+def test_a_subclass_may_name_the_rotated_files(log, make):
+    """Without this, the documented method is not asked."""
+
+    class Own(type(make("SharedRotatingFileHandler", log))):
+        def rotation_filename(self, default_name):
+            return default_name.replace("django.log.", "old-")
+
+    handler = Own(log, **LIMITS)
+    write(handler, range(20))
+    handler.close()
+    assert len(list(log.parent.glob("old-*"))) == 9
+
+
+@CLASSES
+def test_a_wrong_option_leaves_the_standard_error_output_open(log, make, cls):
+    """Without this, logging.shutdown, or the next configuration, closes it with the half-made handler, or fails."""
+    options = {"when": "often"} if "Timed" in cls else {"encoding": "rot13"}
+    with pytest.raises((ValueError, LookupError)) as kept:
+        make(cls, log, **options)
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
+    assert not sys.stderr.closed
+    assert kept.value.__traceback__  # in which the handler still is
+
+
+@CLASSES
+def test_a_closed_handler_is_opened_again_by_gunicorn(log, make, cls):
+    """Without this, each record after its SIGUSR1 opens and closes the file."""
+    handler = make(cls, log, **options_of(cls))
+    write(handler, range(1), time.time())
+    handler.close()
+    handler.stream = handler._open()  # noqa: SLF001  as gunicorn does
+    write(handler, range(1, 2), time.time())
+    assert handler.stream
+    assert_each_once(log, range(2))
+
+
+def test_a_rotation_by_hand_in_a_new_period(log, make):
+    """Without this, a record that a slow thread made before goes into the file of the new one."""
+    handler = make("SharedTimedRotatingFileHandler", log, when="S", utc=True, backupCount=9)
+    late = time.time()
+    write(handler, [0], late)
+    time.sleep(1.05 - time.time() % 1)
+    handler.doRollover()
+    write(handler, [1], late)
+    assert log.read_text() == ""
+    assert_each_once(log, range(2))
+
+
+@posix
+@pytest.mark.parametrize("cls", ["SharedRotatingFileHandler", "SharedTimedRotatingFileHandler", "WatchedFileHandler"])
+def test_a_signal_does_not_cut_a_record_for_a_pipe(tmp_path, make, cls, capfd):
+    """Without this, a container's output has half lines, and others are glued to them."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    received = []
+
+    def read_slowly():
+        with pipe.open("rb", buffering=0) as reader:
+            while data := reader.read(4096):
+                received.append(data)
+                time.sleep(0.001)
+
+    thread = threading.Thread(target=read_slowly)
+    thread.start()
+    handler = make(cls, pipe, **({} if "Watched" in cls else options_of(cls, **LIMITS)))
+    before = signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+    try:
+        for number in range(3):
+            handler.handle(record(BEGIN, f"n{number}n {'x' * 200_000} end"))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    handler.close()
+    thread.join(30)
+    lines = b"".join(received).splitlines()
+    assert [line.endswith(b" end") and len(line) > 200_000 for line in lines] == [True] * 3
+    assert capfd.readouterr().err == ""
+
+
+@posix
+@CLASSES
+def test_no_thread_waits_for_another_one_s_disk(log, make, cls):
+    """Without this, a write that hangs stops each thread that logs. Its file stays open until it is done."""
+    handler, other = (make(cls, log, **options_of(cls, backupCount=9)) for _ in range(2))
+    created = time.time()
+    write(handler, [0], created)
+    go, slow = threading.Event(), threading.Thread(target=write, args=(handler, [1], created))
+
+    class Slow(type(handler.stream)):
+        def write(self, data):
+            if threading.current_thread() is slow:
+                go.wait(30)
+            return super().write(data)
+
+    handler.stream.__class__ = Slow
+    number = handler.stream.fileno()
+    slow.start()
+    write(handler, [2], created)
+    other.doRollover()
+    handler._close_window()  # noqa: SLF001  as if half a second had passed
+    write(handler, [3], created)
+    assert "n3n" in log.read_text()
+    assert os.fstat(number).st_ino != log.stat().st_ino
+    go.set()
+    slow.join(30)
+    assert "n1n" not in log.read_text()
+    assert_each_once(log, range(4))

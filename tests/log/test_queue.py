@@ -92,6 +92,14 @@ def test_what_exits_in_the_thread_does_not_end_it(log):
     assert max(counts) == 1
 
 
+def test_what_a_namer_logs_does_not_stop_the_process(log):
+    """Without this, a fork or an exit in the middle of a rotation waits for ten seconds, and reports losses."""
+    took, errors = play(scenes.flush_behind_a_namer_that_logs, log)
+    assert (float(took) < 8, errors) == (True, "")
+    assert "named" in text_of(log)
+    assert_each_once(log, range(200))
+
+
 @unix
 def test_forked_children_write_too(log, python):
     """Without this, workers of gunicorn --preload and of multiprocessing log nothing, or hang at a fork."""

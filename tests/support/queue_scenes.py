@@ -99,6 +99,24 @@ def patch_and_write(log):
     assert used is queue.SimpleQueue
 
 
+def flush_behind_a_namer_that_logs(log):
+    """Empty the queue, as a fork and the end of the process do, while the writing thread logs; print the seconds."""
+    start(log)
+
+    def name(path):
+        time.sleep(0.01)
+        logger.info("named")
+        return path
+
+    handler = logging.getLogger().handlers[0]
+    handler.target.namer, handler.target.backupCount = name, 9
+    for number in range(200):
+        logger.info("n%dn", number)
+    begin = time.monotonic()
+    handler.flush()
+    print(time.monotonic() - begin)
+
+
 def write_behind_a_rotator_that_exits(log):
     """Have a rotator that once does what must not end the thread that writes."""
     start(log)

@@ -18,9 +18,10 @@ from typing import Any
 
 from applog.rotation import os_files
 from applog.rotation.compression import PACKED
+from applog.rotation.own_file import OwnFile, write_whole
 from applog.rotation.periods import Periods, check_suffix, find_dates
-from applog.rotation.retention import Rotated, discard, find_surplus
-from applog.rotation.shared_handler import LOCK_SECONDS, SharedFileHandler
+from applog.rotation.retention import LOCK_SECONDS, Rotated, find_surplus
+from applog.rotation.shared_handler import SharedFileHandler
 from applog.rotation.watched_handler import WatchedFileHandler
 
 __all__ = ["SharedRotatingFileHandler", "SharedTimedRotatingFileHandler", "WatchedFileHandler"]
@@ -58,7 +59,7 @@ class SharedRotatingFileHandler(SharedFileHandler, RotatingFileHandler):
         return find_numbers(name)
 
     def _rotated(self) -> list[Rotated]:
-        if callable(self.namer):
+        if self._has_namer():
             return sorted(self._probe())
         found = super()._rotated()
         numbers = {-file.period for file in found}
@@ -223,11 +224,11 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
         with suppress(Exception):
             if self._is_late(created):
                 with self._open_late(self._periods.find(created), len(data)) as file:
-                    os_files.write_whole(file, data)
+                    write_whole(file, data)
                     return
         super()._put(created, data)
 
-    def _open_late(self, period: int, length: int) -> os_files.OwnFile:
+    def _open_late(self, period: int, length: int) -> OwnFile:
         """Open the last file of an earlier period, or one after it, if it is full, a link, compressed or just being."""
         if not self._process_lock.held:  # so that no other process takes the name
             self._process_lock.acquire(LOCK_SECONDS)
@@ -240,9 +241,9 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
             share = -(-self._limit() // LATE_LOOKS)
             if share and status.st_size // share != (status.st_size + length) // share:
                 others = [file for file in rotated if file != last]
-                discard(self.baseFilename, self._surplus(others, status.st_size + length + share))
+                os_files.discard(self.baseFilename, self._surplus(others, status.st_size + length + share))
             with suppress(OSError):  # on Windows, while it is being compressed
                 return os_files.open_to_append(last.path)
         path = self._next_path(period, files)
-        discard(self.baseFilename, self._surplus(rotated, length))
+        os_files.discard(self.baseFilename, self._surplus(rotated, length))
         return os_files.open_to_append(path, self._status())

@@ -71,6 +71,13 @@ class FileQueueHandler(QueueHandler):
         self._wait_seconds = WAIT_SECONDS
         _handlers.add(self)
 
+    def handle(self, record: logging.LogRecord) -> Any:
+        """Queue `record` if the filters let it pass."""
+        # What the writing thread logs, as in a namer, does not wait for the lock: `stop` has it, and waits for that.
+        if any(listener and listener.is_current_thread() for listener in (self.listener, *self._ending)):
+            return self.filter(record) and self.target.handle(self.prepare(record))
+        return super().handle(record)
+
     def enqueue(self, record: logging.LogRecord) -> None:
         """Put a record, formatted, into the queue. The caller holds the handler's lock."""
         if self._closed or not self._has_thread():  # logging.shutdown is over, for example

@@ -66,6 +66,7 @@ class Complaints:
 def line_encoding(name: str | None) -> str:
     """Return an encoding for lines, by default the locale's. Raises LookupError, or ValueError for UTF-16 and -32."""
     name = name if name and name != "locale" else locale.getencoding()
+    "".encode(name)  # unlike codecs.lookup, it refuses what makes no bytes of text, as rot13
     if (known := codecs.lookup(name).name) in {"utf-16", "utf-32"}:
         message = f"The encoding {name} puts a byte order mark before each line. Use utf-8 or {known}-le."
         raise ValueError(message)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 
 from applog.rotation import os_files
+from applog.rotation.own_file import let_go, write_whole
 from applog.rotation.process_lock import ProcessLock
 
 PACKED = ".gz"  # what a compressed file's name ends with
@@ -124,15 +125,17 @@ class Compressor:
         with suppress(FileNotFoundError):
             os.remove(self._temporary)  # of a process that was killed
         with os_files.open_quiet(path) as source:
+            let_go(source)
             status = os.fstat(source.fileno())
             machine = zlib.compressobj(wbits=GZIP)
             size = 0
-            with os_files.open_to_append(self._temporary, status) as file:
+            with os_files.open_new(self._temporary, status) as file:  # not one that another account has made
+                let_go(file)
                 while piece := source.read(PIECE):
                     size += len(piece)
-                    os_files.write_whole(file, machine.compress(piece))
+                    write_whole(file, machine.compress(piece))
                     yield
-                os_files.write_whole(file, machine.flush())
+                write_whole(file, machine.flush())
                 os.fsync(file.fileno())
                 packed = os.fstat(file.fileno())
             os.utime(self._temporary, ns=(status.st_atime_ns, status.st_mtime_ns))

@@ -3,11 +3,15 @@
 import errno
 import io
 import os
+import re
 import stat
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import NoReturn
+from pathlib import Path
+
+from applog.rotation.own_file import OwnFile
 
 WINDOWS = sys.platform == "win32"
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # another account may have put one there, to choose where the server writes
@@ -22,7 +26,9 @@ if sys.platform == "win32":
     import msvcrt
 
     # Unlike open(), let others rename and delete the file meanwhile: FILE_SHARE_READ and _DELETE, and with _WRITE.
-    SHARE, SHARE_ALL, OPEN_EXISTING, OPEN_ALWAYS = 0x5, 0x7, 3, 4
+    SHARE, SHARE_ALL, CREATE_NEW, OPEN_EXISTING, OPEN_ALWAYS = 0x5, 0x7, 1, 3, 4
+    # With FILE_APPEND_DATA but not FILE_WRITE_DATA, NTFS itself writes at the end (WDK, ZwCreateFile).
+    APPEND = 0x4 | 0x80 | 0x100000  # FILE_APPEND_DATA, FILE_READ_ATTRIBUTES, SYNCHRONIZE
 
     def _open(path: str, access: int, share: int, disposition: int, flags: int) -> int:
         handle = _winapi.CreateFile(path, access, share, 0, disposition, 0x80, 0)  # FILE_ATTRIBUTE_NORMAL
@@ -33,9 +39,10 @@ if sys.platform == "win32":
             raise
 
     def _open_to_append(path: str, _like: os.stat_result | None, _flags: int) -> int:
-        # With FILE_APPEND_DATA but not FILE_WRITE_DATA, NTFS itself writes at the end (WDK, ZwCreateFile).
-        access = 0x4 | 0x80 | 0x100000  # FILE_APPEND_DATA, FILE_READ_ATTRIBUTES, SYNCHRONIZE
-        return _open(path, access, SHARE_ALL, OPEN_ALWAYS, os.O_APPEND)
+        return _open(path, APPEND, SHARE_ALL, OPEN_ALWAYS, os.O_APPEND)
+
+    def _open_new(path: str, _like: os.stat_result | None) -> int:
+        return _open(path, APPEND, SHARE_ALL, CREATE_NEW, os.O_APPEND)
 
     def _read_opener(path: str, _flags: int) -> int:
         return _open(path, _winapi.GENERIC_READ, SHARE_ALL, OPEN_EXISTING, os.O_RDONLY)
@@ -65,17 +72,24 @@ else:
                 os.set_blocking(descriptor, True)
                 return raise_number(descriptor)
             with suppress(FileExistsError):
-                # Never a file, or what a link leads to, that somebody else has put there: it is given away as root.
-                descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, mode)
-                adopt(descriptor, path, like)
-                return raise_number(descriptor)
+                return _make(path, flags, like, mode)
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+
+    def _make(path: str, flags: int, like: os.stat_result | None, mode: int = FILE_MODE) -> int:
+        # Never a file, or what a link leads to, that somebody else has put there: it is given away as root.
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, mode)
+        adopt(descriptor, path, like)
+        return raise_number(descriptor)
 
     def _open_to_append(path: str, like: os.stat_result | None, flags: int) -> int:
         return open_descriptor(path, os.O_WRONLY | flags, like)
 
+    def _open_new(path: str, like: os.stat_result | None) -> int:
+        return _make(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, like)
+
     def _quiet_opener(path: str, flags: int) -> int:
-        descriptor = os.open(path, flags | NO_LINK)  # what a link leads to is not for whoever may read the logs
+        # What a link leads to is not for whoever may read the logs; nor is a pipe's writer waited for.
+        descriptor = os.open(path, flags | NO_LINK | os.O_NONBLOCK)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -118,50 +132,6 @@ else:
                 os.fchmod(descriptor, like.st_mode & 0o777 | stat.S_IWUSR)
 
 
-class OwnFile(io.FileIO):
-    """The open file of a descriptor, which a daemon may close, to open another file under its number.
-
-    That one is not closed by `close`. On Unix, `raise_number` keeps the numbers apart to begin with.
-    """
-
-    _to_close: int | None = None
-
-    def __init__(self, descriptor: int, mode: str = "ab") -> None:
-        super().__init__(descriptor, mode, closefd=False)
-        self._to_close = descriptor
-        self._status: os.stat_result | None = None
-        with suppress(OSError):  # on FAT drives, Python 3.12.0 does not tell
-            self._status = os.fstat(descriptor)
-
-    def is_own(self) -> bool:
-        """Tell whether the descriptor still is that of this file, as far as the system tells."""
-        try:
-            status = os.fstat(self.fileno())
-        except ValueError:  # it is closed
-            return False
-        except OSError as error:
-            return error.errno != errno.EBADF
-        return self._status is None or os.path.samestat(status, self._status)
-
-    def status_at(self, path: str) -> os.stat_result | None:
-        """Return the `os.stat` of `path`, or None when it does not lead to this file."""
-        with suppress(OSError, ValueError):  # ValueError: it is closed
-            status = os.stat(path)
-            # Some file systems of Windows number no files: then it may be another one.
-            return status if status.st_ino and os.path.samestat(status, os.fstat(self.fileno())) else None
-        return None
-
-    def close(self) -> None:
-        """Close the file, if it is still open."""
-        descriptor, self._to_close = self._to_close, None  # not twice: what a signal's handler logs may close it, too
-        if descriptor is not None:
-            is_own = self.is_own()
-            super().close()
-            if is_own:
-                with suppress(OSError):  # what was written is with the system already
-                    os.close(descriptor)
-
-
 def resolve(path: str | os.PathLike[str]) -> str:
     """Return the absolute path of a file; of a link to an ordinary or future file, where it leads to."""
     path = os.path.abspath(os.fspath(path))
@@ -173,6 +143,11 @@ def open_to_append(path: str, like: os.stat_result | None = None, flags: int = N
     """Open the file at `path`, which may be renamed then, or make it, as `open_descriptor` does. Raises OSError."""
     os.makedirs(os.path.dirname(path), FOLDER_MODE, exist_ok=True)
     return OwnFile(_open_to_append(path, like, flags))
+
+
+def open_new(path: str, like: os.stat_result | None = None) -> OwnFile:
+    """Make the file at `path`, which must not be there yet, and open it to append. Raises OSError."""
+    return OwnFile(_open_new(path, like))
 
 
 def open_log(path: str, like: os.stat_result | None = None) -> OwnFile:
@@ -193,25 +168,6 @@ def open_quiet(path: str) -> io.FileIO:
 def open_to_read(path: str) -> io.FileIO:
     """Open the file at `path` for reading, unbuffered. Others may rename and delete it meanwhile. Raises OSError."""
     return io.FileIO(path, "rb", opener=_read_opener)
-
-
-def write_whole(file: io.FileIO, data: bytes) -> None:
-    """Append `data` with one system call. Raises OSError when the disk has no room for all of it."""
-    done = file.write(data)
-    if done != len(data):
-        take_back(file, done)
-
-
-def take_back(file: io.FileIO, done: int | None) -> NoReturn:
-    """Remove the `done` bytes of a line that the disk had no room for, and raise OSError.
-
-    Otherwise the next record would continue the incomplete line.
-    """
-    with suppress(OSError):
-        end = file.tell()
-        if done and end == os.fstat(file.fileno()).st_size:
-            file.truncate(end - done)
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def rename(source: str, target: str) -> None:
@@ -247,3 +203,18 @@ def remove(path: str) -> None:
     if WINDOWS:
         os.chmod(path, stat.S_IWRITE)
     os.remove(path)
+
+
+def discard(log: str, paths: Iterable[str]) -> None:
+    """Remove rotated files of `log`, and what could not be removed before. Those that cannot be removed stay."""
+    leftovers: Iterator[Path] = iter(())
+    if WINDOWS:
+        name = os.path.basename(log)
+        removed = re.compile(rf"{re.escape(name)}\..*\.\d+{re.escape(REMOVED)}", re.IGNORECASE)  # by `free_name`
+        leftovers = (path for path in Path(log).parent.glob(f"*{REMOVED}") if removed.fullmatch(path.name))
+    for path in paths:
+        with suppress(OSError):
+            free_name(path)
+    for leftover in leftovers:
+        with suppress(OSError):
+            remove(str(leftover))

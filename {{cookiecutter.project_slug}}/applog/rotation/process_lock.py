@@ -13,7 +13,8 @@ import weakref
 from collections import deque
 from contextlib import suppress
 
-from applog.rotation.os_files import FOLDER_MODE, NO_LINK, WINDOWS, OwnFile
+from applog.rotation.os_files import FOLDER_MODE, NO_LINK, WINDOWS
+from applog.rotation.own_file import OwnFile
 
 GIVE_UP_SECONDS = 10.0  # after a timeout, the lock is not waited for during this time
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.00005, 0.001  # seconds; a rotation takes about a millisecond

@@ -3,22 +3,19 @@
 import logging
 import math
 import os
-import re
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from logging.handlers import BaseRotatingHandler
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from applog.rotation.compression import PACKED, Compressor
-from applog.rotation.os_files import REMOVED, WINDOWS, free_name, remove, rename, resolve
+from applog.rotation.os_files import WINDOWS, discard, free_name, rename, resolve
+from applog.rotation.own_file import LOOK_SECONDS
 from applog.rotation.process_lock import ProcessLock
 
-LOOK_SECONDS = 0.5  # the longest time until a moved file is noticed
-LOOKS_PER_FILE = 256  # with it, four processes exceed maxBytes by less than 2 %
-UNLIMITED_BYTES = 1 << 29  # of room, until the next look
+LOCK_SECONDS = 3  # a busy disk or a virus scanner stops a process for longer than one
 
 
 class Rotated(NamedTuple):
@@ -83,9 +80,6 @@ class Retention(BaseRotatingHandler):
     stream: Any  # an OwnFile, or None while nothing is open
     lock: Any
     _process_lock: ProcessLock
-    _since: float
-    _until: float
-    _room: int  # bytes that may be written until the next look
     _compressor: Compressor | None = None
 
     def __init__(
@@ -111,6 +105,10 @@ class Retention(BaseRotatingHandler):
         """Tell whether the file must be rotated before a record of `length` bytes."""
         return 0 < self._limit() <= status.st_size + length and status.st_size > 0
 
+    def _status(self) -> os.stat_result | None:
+        """Return the `os.stat` of the path, or None when it does not lead to the open file."""
+        return self.stream.status_at(self.baseFilename) if self.stream else None
+
     def _can_rotate(self, status: os.stat_result | None) -> bool:
         """Tell whether there is an ordinary file, or none yet: a pipe or a device is not rotated, and needs no lock."""
         if status:
@@ -130,25 +128,9 @@ class Retention(BaseRotatingHandler):
                 self._process_lock.release()
         return False
 
-    def _has_room(self, length: int) -> bool:
-        """Tell whether the file has room for so many bytes, without os.stat, and note how much."""
-        if not (limit := self._limit()) or not self.stream.seekable():  # such as a pipe
-            self._room = UNLIMITED_BYTES
-            return True
-        share = limit // LOOKS_PER_FILE
-        free = limit - length - self.stream.seek(0, os.SEEK_END)
-        self._room = max(share, free // 64)  # 64 processes may all write as much
-        return bool(free > share)
-
     def _find_limits(self, _created: float) -> tuple[float, float]:
         """Return the times between which a file holds records, if it holds one made at `created`."""
         return -math.inf, math.inf
-
-    def _open_window(self, created: float, begin: float = -math.inf, end: float = math.inf) -> None:
-        self._since, self._until = max(created - LOOK_SECONDS, begin), min(created + LOOK_SECONDS, end)
-
-    def _close_window(self) -> None:
-        self._since, self._until, self._room = math.inf, -math.inf, UNLIMITED_BYTES
 
     def rotate(self, source: str, dest: str) -> None:
         """Rename `source` to `dest`, or call the `rotator`. Raises OSError, or what the rotator raises."""
@@ -166,6 +148,27 @@ class Retention(BaseRotatingHandler):
     def _has_rotator(self) -> bool:
         """Tell whether others' code moves the file, which nobody may write meanwhile."""
         return callable(self.rotator) or type(self).rotate is not Retention.rotate
+
+    def _look(self, created: float, length: int, *, exclusive: bool) -> None:
+        """Open the file at the path, and rotate it if it is due. With `exclusive`, take the lock in any case."""
+        status = self._status()
+        if not self._can_rotate(status):
+            if status is None:
+                self._reopen()
+            return
+        if exclusive or status is None or self._is_due(status, created, length):
+            try:
+                self._process_lock.acquire(60 if self._has_rotator() else LOCK_SECONDS)
+            except OSError:
+                if not self.stream or self._status():
+                    raise
+                # Without the lock, too: another process has rotated or removed the file.
+                self._reopen(os.fstat(self.stream.fileno()) if self.stream.is_own() else None)
+                return
+            if self._status() is None:
+                self._reopen()
+            if self._is_due(os.fstat(self.stream.fileno()), created, length):
+                self._roll(created)
 
     def _roll(self, created: float) -> None:
         """Rename the file, open the next one, and remove the oldest ones. The caller holds the lock."""
@@ -204,7 +207,11 @@ class Retention(BaseRotatingHandler):
 
     def _named(self, name: str) -> str:
         """Return what the namer makes of the path of a rotated file."""
-        return os.path.normpath(self.rotation_filename(name)) if callable(self.namer) else name
+        return os.path.normpath(self.rotation_filename(name)) if self._has_namer() else name
+
+    def _has_namer(self) -> bool:
+        """Tell whether others' code names the rotated files."""
+        return callable(self.namer) or type(self).rotation_filename is not BaseRotatingHandler.rotation_filename
 
     def _begin(self, created: float) -> None:
         """Note that the file, which is empty, begins with a record made at `created`. The caller holds the lock."""
@@ -232,18 +239,3 @@ def _size(path: str) -> int:
         return os.stat(path).st_size
     except OSError:
         return 0
-
-
-def discard(log: str, paths: Iterable[str]) -> None:
-    """Remove rotated files of `log`, and what could not be removed before. Those that cannot be removed stay."""
-    leftovers: Iterator[Path] = iter(())
-    if WINDOWS:
-        name = os.path.basename(log)
-        removed = re.compile(rf"{re.escape(name)}\..*\.\d+{re.escape(REMOVED)}", re.IGNORECASE)  # by `free_name`
-        leftovers = (path for path in Path(log).parent.glob(f"*{REMOVED}") if removed.fullmatch(path.name))
-    for path in paths:
-        with suppress(OSError):
-            free_name(path)
-    for leftover in leftovers:
-        with suppress(OSError):
-            remove(str(leftover))

@@ -6,8 +6,8 @@ Windows it fails. This handler works as follows:
 - A record is one `write` of a whole line to a file opened for appending, which the system does not divide. No lock is
   needed: when another process renames the file at the same time, the line still goes into that file.
 - A file is due for rotation when its period is over or its room is used. Every LOOK_SECONDS the handler looks whether
-  it is, and whether the path still leads to it. A look opens a window (`_since`, `_until`, `_room`) in which the file
-  cannot become due, or exceeds maxBytes by a small part only.
+  it is, and whether the path still leads to it. A look opens a window in which the file cannot become due, or exceeds
+  maxBytes by a small part only. In the window threads write without the handler's lock.
 - A process that finds the file due takes a lock and looks again. Then it rotates the file, or opens the new one when
   another process has rotated meanwhile.
 - On Windows appending processes may overwrite each other, and a `rotator` needs a file that nobody writes. In these two
@@ -21,15 +21,14 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from applog.rotation import os_files
 from applog.rotation.complaints import Complaints, line_encoding
+from applog.rotation.own_file import CLOSED, LOOK_SECONDS, OwnFile, Window, inherit, let_go, write_rest, write_whole
 from applog.rotation.process_lock import ProcessLock
-from applog.rotation.retention import LOOK_SECONDS, UNLIMITED_BYTES, Retention
-
-LOCK_SECONDS = 3  # a busy disk or a virus scanner stops a process for longer than one
+from applog.rotation.retention import Retention
 
 
 class SharedFileHandler(Retention):
@@ -52,27 +51,38 @@ class SharedFileHandler(Retention):
     encoding: str
     errors: str
     _closed: bool
+    _window: Window  # in which threads write without the handler's lock
 
     def __init__(self, filename: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
-        super().__init__(filename, *args, **kwargs)
-        self.mode, self.delay, self.stream = "a", True, None
-        self._process_lock, self._complaints = ProcessLock(self.baseFilename), Complaints(self)
+        # First, as logging.shutdown also closes a handler whose options were wrong; without a stream it has stderr.
+        self._process_lock, self._complaints = ProcessLock(os_files.resolve(filename)), Complaints(self)
+        try:
+            super().__init__(filename, *args, **kwargs)
+        finally:
+            self.mode, self.delay, self.stream = "a", True, None
         self.encoding = line_encoding(self.encoding)
         # As in logging.basicConfig, so that a character that the encoding lacks does not cost the record.
         self.errors = self.errors or "backslashreplace"
+        used = type(self).filter, type(self).format, type(self).emit
+        self._is_changed = used != (logging.Filterer.filter, logging.Handler.format, SharedFileHandler.emit)
         self._close_window()
+        inherit(self)
 
     def _open(self) -> Any:
-        """Open nothing in the constructor, whatever `delay` says."""
+        """Open nothing, whatever `delay` says, before a record does. gunicorn opens a closed handler with it."""
+        self._closed = False
 
     def handle(self, record: logging.LogRecord) -> Any:
         """Emit `record` if the filters let it pass."""
-        if self.filters or type(self).filter is not logging.Filterer.filter:  # calling it takes time
+        if self.filters or self._is_changed:  # calling it takes time
             passed: Any = self.filter(record)
             if not passed:
                 return passed
             record = passed if isinstance(passed, logging.LogRecord) else record  # another one, since Python 3.12
-        with self.lock:
+        if self._is_changed:  # by a subclass, which may rely on the lock
+            with self.lock:
+                self.emit(record)
+        else:
             self.emit(record)
         return record
 
@@ -85,24 +95,25 @@ class SharedFileHandler(Retention):
         except Exception:  # noqa: BLE001  whatever a formatter or an argument's __str__ raises
             self.handleError(record)
             return
-        # What a signal's handler logs behind this line may rotate the file, and so close this one.
-        length, stream = len(data), self.stream
-        self._room = room = self._room - length
+        # Others may rotate the file behind this line. It stays open, and the record goes into the file of its time.
+        length, window = len(data), self._window
+        window.room = room = window.room - length
         try:
-            in_window = self._since <= record.created < self._until
-            if in_window and (room >= 0 or self._has_room(length)):
-                done = stream.write(data)
+            in_window = window.since <= record.created < window.until
+            if in_window and (room >= 0 or window.has_room(self._limit(), length)):
+                done = window.stream.write(data)
                 if done != length:
-                    os_files.take_back(stream, done)
+                    write_rest(window.stream, data, done)
             else:
-                stream = None  # it may be another one then
+                window = CLOSED
                 self._look_and_write(record.created, data)
         except Exception as error:  # noqa: BLE001  a log must never stop the application
-            self._close_window()
-            self._write_again(record.created, data, error, stream)
+            with self.lock:
+                self._write_again(record.created, data, error, window.stream)
 
     def _write_again(self, created: float, data: bytes, error: Exception, stream: Any) -> None:
         """Open the file again if it was closed behind our back, as by a daemon."""
+        self._close_window()
         if stream and (stream.closed or getattr(error, "errno", None) in {errno.EBADF, errno.ESTALE}):
             self._close_files()
             try:
@@ -114,13 +125,14 @@ class SharedFileHandler(Retention):
         self._complaints.lost(error)
 
     def _look_and_write(self, created: float, data: bytes) -> None:
-        if self._process_lock.busy:  # a namer, a rotator or a signal handler logs
-            self._put_meanwhile(created, data)
-            return
-        try:
-            self._look_and_put(created, data)
-        finally:
-            self._put_waiting()
+        with self.lock:
+            if self._process_lock.busy:  # a namer, a rotator or a signal handler logs
+                self._put_meanwhile(created, data)
+                return
+            try:
+                self._look_and_put(created, data)
+            finally:
+                self._put_waiting()
 
     def _look_and_put(self, created: float, data: bytes) -> None:
         with self._busy():
@@ -128,14 +140,13 @@ class SharedFileHandler(Retention):
             exclusive = os_files.WINDOWS or self._has_rotator()
             try:
                 self._look(created, len(data), exclusive=exclusive)
-                self._has_room(0)
-                self._open_window(created, *self._find_limits(created))
+                window = Window.around(created, self.stream, *self._find_limits(created))
+                window.has_room(self._limit(), 0)
             except Exception as error:  # noqa: BLE001  also whatever a namer or a rotator raises
-                self._room = UNLIMITED_BYTES
-                self._open_window(created)
+                window = Window.around(created, self.stream)
                 self._complaints.delayed(error)
-            if exclusive or self._closed or not (self.stream and os_files.hold(self.stream.fileno())):
-                self._close_window()
+            if not (exclusive or self._closed) and self.stream and os_files.hold(self.stream.fileno()):
+                self._window = window
             self._put(created, data)
 
     @contextmanager
@@ -149,27 +160,6 @@ class SharedFileHandler(Retention):
             finally:  # a signal's handler may have raised in the middle of it
                 self._end_look()
 
-    def _look(self, created: float, length: int, *, exclusive: bool) -> None:
-        """Open the file at the path, and rotate it if it is due. With `exclusive`, take the lock in any case."""
-        status = self._status()
-        if not self._can_rotate(status):
-            if status is None:
-                self._reopen()
-            return
-        if exclusive or status is None or self._is_due(status, created, length):
-            try:
-                self._process_lock.acquire(60 if self._has_rotator() else LOCK_SECONDS)
-            except OSError:
-                if not self.stream or self._status():
-                    raise
-                # Without the lock, too: another process has rotated or removed the file.
-                self._reopen(os.fstat(self.stream.fileno()) if self.stream.is_own() else None)
-                return
-            if self._status() is None:
-                self._reopen()
-            if self._is_due(os.fstat(self.stream.fileno()), created, length):
-                self._roll(created)
-
     def _end_look(self) -> None:
         if self._process_lock.busy:
             self._process_lock.release()
@@ -182,7 +172,10 @@ class SharedFileHandler(Retention):
     def _put(self, _created: float, data: bytes) -> None:
         if not self.stream:
             self._reopen()
-        os_files.write_whole(self.stream, data)
+        write_whole(self.stream, data)
+
+    def _close_window(self) -> None:
+        self._window = CLOSED
 
     def _put_meanwhile(self, created: float, data: bytes) -> None:
         """Write what is logged while the handler looks, or let it wait until it has."""
@@ -204,17 +197,17 @@ class SharedFileHandler(Retention):
     def _must_wait(self, _created: float) -> bool:
         return self._has_rotator()  # which moves the file at that moment
 
-    def _status(self) -> os.stat_result | None:
-        """Return the `os.stat` of the path, or None when it does not lead to the open file."""
-        return self.stream.status_at(self.baseFilename) if self.stream else None
-
     def _reopen(self, like: os.stat_result | None = None) -> None:
-        file = os_files.open_log(self.baseFilename, like)
+        old, file = self.stream, os_files.open_log(self.baseFilename, like)
         # The old file stays open until then: if opening fails, records still go into it.
-        old, self.stream = self.stream, file
+        if old and self._can_rotate(os.fstat(old.fileno())) and not self._can_rotate(os.fstat(file.fileno())):
+            file.close()  # who may write in the folder could stop all processes by a pipe that is not read
+            raise OSError(errno.EINVAL, "it is an ordinary file no more", self.baseFilename)
         if old:
-            old.close()
+            let_go(old)
             self._complaints.succeeded()
+        self._close_window()
+        self.stream = file
         if self._compressor and not self._has_rotator():
             self._compressor.wake()
 
@@ -230,11 +223,18 @@ class SharedFileHandler(Retention):
                 self._roll(time.time())
             self._put_waiting()
 
-    def _close_files(self) -> None:
-        stream, self.stream = self.stream, None
+    def take_over(self) -> None:
+        """Go on with the open file in a forked child. Raises OSError."""
         self._close_window()
-        with suppress(AttributeError, OSError):
-            stream.close()
+        old = self.stream
+        if isinstance(old, OwnFile) and old.is_own():
+            self.stream = OwnFile(os_files.raise_number(os.dup(old.fileno())))
+            old.close()
+
+    def _close_files(self) -> None:
+        let_go(self.stream)
+        self.stream = None
+        self._close_window()
         self._process_lock.close()
 
     def close(self) -> None:

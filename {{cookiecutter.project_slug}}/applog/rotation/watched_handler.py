@@ -9,6 +9,7 @@ from typing import Any
 
 from applog.rotation import os_files
 from applog.rotation.complaints import Complaints, line_encoding
+from applog.rotation.own_file import write_whole
 from applog.rotation.process_lock import ProcessLock
 
 
@@ -65,7 +66,7 @@ class WatchedFileHandler(logging.handlers.WatchedFileHandler):
         self.reopenIfNeeded()
         stream = self.stream
         try:
-            os_files.write_whole(stream, data)
+            write_whole(stream, data)
         except (OSError, ValueError):
             if not stream.closed:  # by what a signal's handler has logged since
                 raise

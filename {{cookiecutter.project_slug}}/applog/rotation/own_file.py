@@ -1,0 +1,143 @@
+"""The open file of a log: writing to it, closing it, and what may be written without a look at it."""
+
+import errno
+import math
+import os
+import sys
+import weakref
+from contextlib import suppress
+from dataclasses import dataclass
+from io import FileIO
+from typing import Any, Self
+
+LOOK_SECONDS = 0.5  # the longest time until a moved file is noticed
+LOOKS_PER_FILE = 256  # with it, four processes exceed maxBytes by less than 2 %
+UNLIMITED_BYTES = 1 << 29  # of room, until the next look
+
+
+class OwnFile(FileIO):
+    """The open file of a descriptor, which a daemon may close, to open another file under its number.
+
+    That one is not closed by `close`. On Unix, `os_files.raise_number` keeps the numbers apart to begin with.
+    """
+
+    _to_close: int | None = None
+
+    def __init__(self, descriptor: int, mode: str = "ab") -> None:
+        super().__init__(descriptor, mode, closefd=False)
+        self._to_close = descriptor
+        self._status: os.stat_result | None = None
+        with suppress(OSError):  # on FAT drives, Python 3.12.0 does not tell
+            self._status = os.fstat(descriptor)
+
+    def is_own(self) -> bool:
+        """Tell whether the descriptor still is that of this file, as far as the system tells."""
+        try:
+            status = os.fstat(self.fileno())
+        except ValueError:  # it is closed
+            return False
+        except OSError as error:
+            return error.errno != errno.EBADF
+        return self._status is None or os.path.samestat(status, self._status)
+
+    def status_at(self, path: str) -> os.stat_result | None:
+        """Return the `os.stat` of `path`, or None when it does not lead to this file."""
+        with suppress(OSError, ValueError):  # ValueError: it is closed
+            status = os.stat(path)
+            # Some file systems of Windows number no files: then it may be another one.
+            return status if status.st_ino and os.path.samestat(status, os.fstat(self.fileno())) else None
+        return None
+
+    def close(self) -> None:
+        """Close the file, if it is still open."""
+        descriptor, self._to_close = self._to_close, None  # not twice: what a signal's handler logs may close it, too
+        if descriptor is not None:
+            is_own = self.is_own()
+            super().close()
+            if is_own:
+                with suppress(OSError):  # what was written is with the system already
+                    os.close(descriptor)
+
+
+@dataclass(slots=True)
+class Window:
+    """The times between which a record must be made to be written to `stream`, and the bytes that may be."""
+
+    since: float = math.inf
+    until: float = -math.inf
+    stream: Any = None
+    room: int = UNLIMITED_BYTES
+
+    @classmethod
+    def around(cls, created: float, stream: Any, begin: float = -math.inf, end: float = math.inf) -> Self:
+        """Return a window around the time of a record, for a file that holds records from `begin` to `end`."""
+        return cls(max(created - LOOK_SECONDS, begin), min(created + LOOK_SECONDS, end), stream)
+
+    def has_room(self, limit: int, length: int) -> bool:
+        """Tell whether a file of at most `limit` bytes has room for `length` more, without os.stat, and note how much.
+
+        `limit` may be 0 for none. Raises OSError.
+        """
+        if not limit or not self.stream.seekable():  # such as a pipe
+            self.room = UNLIMITED_BYTES
+            return True
+        share = limit // LOOKS_PER_FILE
+        free = limit - length - self.stream.seek(0, os.SEEK_END)
+        self.room = max(share, free // 64)  # 64 processes may all write as much
+        return bool(free > share)
+
+
+CLOSED = Window()
+
+
+def write_whole(file: FileIO, data: bytes) -> None:
+    """Append `data` with one system call. Raises OSError when the disk has no room for all of it."""
+    done = file.write(data)
+    if done != len(data):
+        write_rest(file, data, done)
+
+
+def write_rest(file: FileIO, data: bytes, done: int | None) -> None:
+    """Write what comes after `done` bytes, where a signal has interrupted the writing to a pipe.
+
+    Raises OSError for a file, as its disk is full. Its part of a line is removed, which the next record would continue.
+    """
+    while done and not file.seekable() and (more := file.write(data[done:])):
+        done += more
+        if done == len(data):
+            return
+    with suppress(OSError):
+        end = file.tell()
+        if done and end == os.fstat(file.fileno()).st_size:
+            file.truncate(end - done)
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+# Threads write without a lock. To close a file while one is about to write to it is not safe, as its number may become
+# that of a database. So the last one closes it, by letting go of it. In a forked child the parent's threads never do.
+_left: weakref.WeakSet[FileIO] = weakref.WeakSet()
+_users: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def let_go(file: Any) -> None:
+    """Have a forked child close `file`, which this process closes by not referring to it any more."""
+    if isinstance(file, FileIO):
+        _left.add(file)
+
+
+def inherit(user: Any) -> None:
+    """Have a forked child call `user.take_over()`, for a file that it goes on with."""
+    _users.add(user)
+
+
+def _inherit() -> None:
+    for file in list(_left):
+        with suppress(OSError):
+            file.close()
+    for user in list(_users):
+        with suppress(OSError):
+            user.take_over()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_inherit)
