@@ -10,6 +10,7 @@ import time
 import tracemalloc
 from contextlib import suppress
 from datetime import timedelta
+from itertools import product
 
 import pytest
 import regex
@@ -217,6 +218,25 @@ def test_a_hostile_line_is_still_a_record(log, line):
     records[1].message.encode()
     for query in (Query(since=at(0), until=at(3)), Query(level="INFO"), Query(text="a")):
         read_all([RotatedLog(log)], query)
+
+
+def test_lines_far_behind_a_record_are_records(log):
+    """Else 100 MB of another program's lines were one record, whose end is searched for as long as that takes."""
+    lines = [f'{{"a": {number}, "b": "{"x" * 180}"}}\n' for number in range(2 * log_file.REACH // 200)]
+    write(log, text(0) + "".join(lines) + "ñeedle\n" + text(1, lines=3))
+    logs = [RotatedLog(log)]
+    records = read_all(logs, count=9000)
+    assert records[::-1] == read_all(logs, count=9000, forwards=True)
+    assert log_file.REACH <= records[-1].size < log_file.REACH + 200
+    assert sum(record.size for record in records) == log.stat().st_size
+    assert [record.raw + "\n" for record in records[2:-1]] == lines[: 1 - len(records) + 1 : -1]
+    for word, forwards in product(("NEEDLE", "ÑEEDLE", "eedle"), (True, False)):
+        found = read_all(logs, Query(text=word), forwards=forwards)
+        assert [record.raw for record in found] == ["ñeedle"][: word != "NEEDLE"]
+    for query in (Query(level="INFO"), Query(since=at(0)), Query(logger="shop", text="e")):
+        assert numbers(read_all(logs, query)) == [1, 0]
+    assert len(read_all(logs, Query(text='"b"'), count=9000)) == len(records) - 2
+    assert count_records(logs, timedelta(hours=1), query=Query(without=("x",))).levels == {at(0): {"INFO": 1}}
 
 
 @pytest.mark.parametrize("newline", [b"\n", b""])

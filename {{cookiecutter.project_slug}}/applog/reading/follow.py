@@ -90,8 +90,9 @@ class Follower:
     def _read_records(self, file: OpenLogFile, low: int, high: int) -> Iterator[Record]:
         """Yield the matching records between two offsets; lines that continue an earlier record are one, too."""
         query = self.query
-        if low < high and (begin := file.start_of(low)) != low:
-            end = min(file.end_of(low), high)
+        begin, end = file.span_of(low) if low < high else (low, low)
+        if begin < low:
+            end = min(end, high)
             whole = file.read_record(begin, end)
             if query.matches(whole) and all(search.is_in(whole.raw.encode()) for search in query.searches):
                 yield file.read_record(low, end)

@@ -18,7 +18,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Any
@@ -115,6 +115,13 @@ def level_forms(name: str) -> list[str]:
 def _small_forms(word: str) -> tuple[str, ...]:
     # As few as can be, because each is searched for; without the first letter, which may be a capital.
     return _RARE.get(word) or tuple(f"{word[1:]}{end}" for end in ' "]')
+
+
+def logger_forms(names: Sequence[str]) -> list[str]:
+    """Return how the names of these loggers, or of those below them, are written in a record, in one of the formats."""
+    forms = [form for name in names for form in (f" {name} ", f" {name}.", f" {name}:", f":{name}:", f":{name}.")]
+    quoted = {f'"{form}' for name in names for form in (name, json.dumps(name)[1:-1])}
+    return forms + [f"{name}{end}" for name in sorted(quoted) for end in ('"', ".")]
 
 
 def normal_level(name: str) -> str:

@@ -46,6 +46,8 @@ def limits_of(block: bytes, size: int, unit: timedelta, start: re.Pattern[bytes]
     while found := search(block, place, size):
         place = found.end()
         if not start.match(block, found.start()):
+            following = start.search(block, place)
+            place = following.start() if following else size
             continue
         looked_at += 1
         if looked_at > LOOKS:

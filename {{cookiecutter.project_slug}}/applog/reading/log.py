@@ -16,7 +16,7 @@ from applog.reading.folder import Listing, LogFile
 from applog.reading.log_file import BLOCK, HEAD_BYTES, WINDOW, OpenLogFile, checksum, first_time_in, read_head
 from applog.reading.query import EVERY_RECORD, Query
 from applog.reading.record import NO_FILE, Cursor, Record
-from applog.reading.scan import scan_backwards, scan_forwards
+from applog.reading.scan import AnySearch, scan_backwards, scan_forwards
 from applog.reading.times import last_time, parts_between
 
 SET_BACK = timedelta(days=1)  # a clock by no more, for a file to be looked into
@@ -61,7 +61,8 @@ class RotatedLog:
             if file is None:
                 yield None, cursor
                 continue
-            for start, end in scan(file, low, high, query.searches, query.block_bytes):
+            searches: list[AnySearch] = [*query.searches, *([] if query.takes_lines else [file.start])]
+            for start, end in scan(file, low, high, searches, query.block_bytes):
                 if start == end:
                     cursor = file.cursor(start)
                     yield None, cursor

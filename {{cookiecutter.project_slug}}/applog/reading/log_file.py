@@ -17,6 +17,7 @@ from applog.rotation.os_files import open_to_read
 FIRST_BLOCK, BLOCK = 1 << 16, 1 << 20  # bytes: what is wanted may be near; if it is not, read in large blocks
 WINDOW = 4096  # bytes in which the start of a record is searched for first
 HEADER_BYTES = 256  # more than the beginning of a record takes
+REACH = 1 << 21  # bytes; more than a block, in which no record ends for that
 HEAD_BYTES = 64
 WRITE_SECONDS = 1.0  # an incomplete line that is older was left by a process that died
 
@@ -63,8 +64,8 @@ class OpenLogFile:
     """A file of the log called `log`. Offsets, of a compressed file's content, are in bytes.
 
     Nothing can be read before `advance` has returned True. `size` is the size at the time of opening. If no record in a
-    known format is found near the beginning and the end, each line is a record. The constructor raises OSError as
-    `read_head` does.
+    known format is found near the beginning and the end, each line is a record; otherwise only one that begins REACH
+    bytes or more behind the last beginning of a record. The constructor raises OSError as `read_head` does.
     """
 
     head: bytes
@@ -126,25 +127,42 @@ class OpenLogFile:
 
     def start_of(self, offset: int) -> int:
         """Return the offset at which the record begins that the byte at `offset` belongs to."""
-        high, window = offset + 1, WINDOW
-        while high > 0:
+        return self._find_start(offset)[0]
+
+    def span_of(self, offset: int) -> tuple[int, int]:
+        """Return the offsets at which the record begins and ends that the byte at `offset` belongs to."""
+        start, reach = self._find_start(offset)
+        return start, self.end_of(offset, reach)
+
+    def _find_start(self, offset: int) -> tuple[int, int]:
+        """Return where a record begins, and from where on lines do not belong to it."""
+        line, high, window = -1, offset + 1, WINDOW
+        while True:
             low = max(0, high - window)
             block = self.read_lines(low, min(self.size, high + HEADER_BYTES))
             # The newline at the index i of the block is before the byte at the offset low + i.
-            starts = [low + found.start() for found in self.start.finditer(block)]
-            if known := [start for start in starts if start < high]:
-                return known[-1]
+            starts = [low + found.start() for found in self.start.finditer(block) if low + found.start() < high]
+            if line < 0 and (newline := block.rfind(b"\n", 0, high - low)) >= 0:
+                line = low + newline
+            if starts or low == 0 or low <= line - REACH:
+                break
             high, window = low, min(window * 4, BLOCK)
-        return 0
+        start = starts[-1] if starts else 0
+        return (start, start + REACH) if line < start + REACH else (line, line)
 
-    def end_of(self, offset: int) -> int:
-        """Return the offset at which the record ends that the byte at `offset` belongs to."""
+    def end_of(self, offset: int, reach: int) -> int:
+        """Return the offset at which the record ends that the byte at `offset` belongs to.
+
+        Lines that begin at the offset `reach` or behind it do not belong to it.
+        """
         low, window = offset + 1, WINDOW
         while low < self.size:
             block = self.read_lines(low, min(self.size, low + window + HEADER_BYTES))
             found = self.start.search(block)
-            if found and found.start() < window:
-                return low + found.start()
+            ends = found.start() if found else -1, block.find(b"\n", max(0, reach - low))
+            end = min((end for end in ends if end >= 0), default=window)
+            if end < window:
+                return low + end
             low, window = low + window, min(window * 4, BLOCK)
         return self.size
 

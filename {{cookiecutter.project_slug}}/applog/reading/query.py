@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from applog.fingerprint import REFUSALS, TRACEBACK, fingerprint, split_context
-from applog.reading.formats import OWN_FIELDS, SAME_LEVELS, level_forms
+from applog.reading.formats import OWN_FIELDS, SAME_LEVELS, level_forms, logger_forms
 from applog.reading.record import Record
 from applog.reading.search import Pattern, Pieces, Search, Text
 
@@ -123,7 +123,7 @@ class Query:
         if self.errors:
             found.append(Pieces(*_error_forms()))
         if self.loggers[0]:
-            found.append(_logger_pieces(self.loggers[0]))
+            found.append(Pieces(*logger_forms(self.loggers[0])))
         if self.request_id:
             found.append(Pieces(f"[{self.request_id}]", f'"{self.request_id}"'))
         found += [Pieces(json.dumps(name, ensure_ascii=False), json.dumps(name)) for name, _ in self.fields]
@@ -146,7 +146,7 @@ class Query:
         """Searches in bytes. Every record that is left out, whatever its time and level, has a hit of one of them."""
         found: list[Search] = list(self._without)
         if self.loggers[1]:
-            found.append(_logger_pieces(self.loggers[1]))
+            found.append(Pieces(*logger_forms(self.loggers[1])))
         if self.leave_out_reads:
             found.append(Pieces(READ))
         return tuple(found)
@@ -154,6 +154,12 @@ class Query:
     @cached_property
     def _without(self) -> tuple[Text, ...]:
         return tuple(map(Text, self.without))
+
+    @property
+    def takes_lines(self) -> bool:
+        """Tell whether a line in no known format may match: it has no time, level, logger, id, field or traceback."""
+        needed = self.since, self.until, self.levels, self.loggers[0], self.request_id, self.fields, self.errors
+        return not any(needed)
 
     @property
     def needs_records(self) -> bool:
@@ -233,13 +239,6 @@ def _error_forms() -> list[str]:
     """Return texts of which every error has one."""
     names = [name for name, number in logging.getLevelNamesMapping().items() if number >= logging.ERROR]
     return [*(form for name in names for form in level_forms(name)), TRACEBACK]
-
-
-def _logger_pieces(names: tuple[str, ...]) -> Pieces:
-    """Return the search for loggers' names, with what is before and behind them in one of the formats."""
-    pieces = [form for name in names for form in (f" {name} ", f" {name}.", f" {name}:", f":{name}:", f":{name}.")]
-    quoted = {f'"{form}' for name in names for form in (name, json.dumps(name)[1:-1])}
-    return Pieces(*pieces, *(f"{name}{end}" for name in sorted(quoted) for end in ('"', ".")))
 
 
 def _is_below(logger: str, names: tuple[str, ...]) -> bool:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from applog.reading.log_file import BLOCK, FIRST_BLOCK, OpenLogFile
+from applog.reading.log_file import BLOCK, FIRST_BLOCK, LINE, REACH, OpenLogFile
 from applog.reading.search import Search
 
 OVERLAP = 4096  # bytes of two blocks, so that a match is found across them when a line is longer than a block
@@ -20,8 +20,9 @@ def scan_backwards(
 ) -> Iterator[Span]:
     """Yield the spans of the records of which a part is between `low` and `high`, last record first.
 
-    With `searches`, only records with a hit of each of them are yielded, and perhaps some others. The file is read in
-    blocks of `largest` bytes at most; after each, an empty span is yielded, as described at Span.
+    With `searches`, only records with a hit of each of them are yielded, and perhaps some others; with `file.start`
+    among them, only those that begin in a known format. The file is read in blocks of `largest` bytes at most; after
+    each, an empty span is yielded, as described at Span.
     """
     blocks, last = BlocksBackwards(file, low, high, largest), file.size + 1
     for begin, block in blocks:
@@ -61,29 +62,22 @@ def scan_forwards(
 
 
 def find_any(file: OpenLogFile, begin: int, block: bytes, searches: Sequence[Search]) -> set[Span]:
-    """Return the spans of the records of a block that have a hit of one of `searches`.
+    """Return the spans of the records of a block that begin in a known format, and have a hit of one of `searches`.
 
     The block's second byte is at the offset `begin`. A record may begin before the block, and end behind it.
     """
-    return {span for search in searches for span in _find(file, begin, block, (search,))}
+    return {span for search in searches for span in _find(file, begin, block, (search, file.start))}
 
 
 def _find(file: OpenLogFile, begin: int, block: bytes, searches: Sequence[AnySearch], done: int = 0) -> Iterator[Span]:
     """Yield the spans of the records of a block that may match. The block's second byte is at the offset `begin`."""
-    # Without searches, lines before the first record of the file count as a record, and so does the rest of a record
-    # whose beginning was read before.
-    is_part_wanted = not searches and (not begin or block[:1] != b"\n")
-    place, searches = max(1, done - begin + 1), searches or (file.start,)
+    place = max(1, done - begin + 1)
     first = _hit(file.start, block, place)
-    if first != place:  # a part of a record; the rest of it may have the other hits
-        part = block if first < 0 else block[:first]
-        hit = 1 if is_part_wanted else max(_hit(search, part, place) for search in searches)
-        if 0 < hit < len(part):
-            start, end = _span(file, begin, block, hit)
-            yield start, end
-            place = end - begin + 1
-        else:
-            place = len(part)
+    if first != place:
+        edge = len(block) if first < 0 else first
+        yield from _find_before(file, begin, block[:edge], searches, place)
+        place = edge
+    searches = searches or (file.start,)
     while place < len(block):
         hits = [_hit(search, block, place) for search in searches]
         if min(hits) < 0:
@@ -97,13 +91,42 @@ def _find(file: OpenLogFile, begin: int, block: bytes, searches: Sequence[AnySea
             place = start - begin + 1
 
 
+def _find_before(
+    file: OpenLogFile, begin: int, part: bytes, searches: Sequence[AnySearch], place: int
+) -> Iterator[Span]:
+    """Yield the spans of the records that may match in a part of a block in which no record begins as such.
+
+    That is the rest of a record, which may have the other hits elsewhere, and lines that are too far behind one.
+    """
+    others = [search for search in searches if search is not file.start]
+    if place >= len(part) or (searches and max((_hit(search, part, place) for search in others), default=-1) < 0):
+        return
+    start, end = file.span_of(begin + place - 1)
+    rest = part[: end - begin + 1]
+    # Without searches, the rest of a record whose beginning was read before is none.
+    is_new = start == begin + place - 1 or part[:1] != b"\n"
+    if max(_hit(search, rest, place) for search in others) >= 0 if searches else is_new:
+        yield start, end
+    place = len(rest)
+    while place < len(part) and file.start not in searches:
+        hits = [_hit(search, part, place) for search in searches or (LINE,)]
+        if min(hits) < 0:
+            return
+        line, newline = part.rfind(b"\n", 0, max(hits)) + 1, part.find(b"\n", max(hits))
+        following = newline + 1 if newline >= 0 else file.end_of(begin + len(part) - 2, 0) - begin + 1
+        if line <= min(hits):
+            yield begin + line - 1, begin + following - 1
+        place = following if line <= min(hits) else line
+
+
 def _span(file: OpenLogFile, begin: int, block: bytes, hit: int) -> Span:
-    """Return the span of the record that the byte at the index `hit` of a block belongs to."""
+    """Return the span of the record, of which the beginning is in a block, that the byte at the index `hit` is in."""
     newline = block.rfind(b"\n", 0, hit)
     is_header = newline >= 0 and file.start.match(block, newline)
     start = begin + newline if is_header else file.start_of(begin + hit - 1)
     following = file.start.search(block, hit)
-    return start, begin + following.start() if following else file.end_of(begin + len(block) - 2)
+    end = begin + following.start() if following else file.end_of(begin + len(block) - 2, start + REACH)
+    return start, end
 
 
 def _hit(search: AnySearch, block: bytes, place: int) -> int:

@@ -21,7 +21,7 @@ DISORDER = timedelta(seconds=10)  # records of several processes may be this muc
 LARGE_CONTENT = 1 << 24  # of a compressed file's content; a larger one, unpacked once more, is taken for ordered
 FILES = 1000  # of which the times are remembered
 LINE_BYTES = 1 << 16  # of a line that reaches beyond a part, in which its time is looked for
-LOOKS, STRETCH = 1000, 1 << 24  # records and bytes in which a time is looked for
+LOOKS, STRETCH = 1000, 1 << 20  # records and bytes in which a time is looked for
 SAMPLE_BYTES = 64  # at the end of a part, by which it is known again
 
 # By the file, for parts between two offsets, to a unit of time.
