@@ -71,8 +71,9 @@ class Retention(BaseRotatingHandler):
     """The part of a rotating handler that knows when its file is due, and which rotated files are kept.
 
     All files of the log together take at most `totalBytes` (bytes): the oldest rotated ones are removed, and the
-    current one is due at half of it, if not before at `maxBytes`. 0 means no limit. `backupCount` counts periods. Where
-    numbers make the rotated files' names, each of them is a period.
+    current one is due at half of it, if not before at `maxBytes`; what a file is just being compressed into is not
+    counted. 0 means no limit. `backupCount` counts periods. Where numbers make the rotated files' names, each of them is
+    a period.
     """
 
     maxBytes: int  # noqa: N815  the names of the standard library

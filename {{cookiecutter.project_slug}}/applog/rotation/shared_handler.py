@@ -43,9 +43,13 @@ class SharedFileHandler(Retention):
     `rotate` may be overridden. With a `rotator`, late records go into the current file. Records call no other public
     method of rotation, so that overriding one has no effect on them.
 
+    Threads format and write records at the same time; where a subclass has its own `emit`, `filter` or `format`, one
+    after another does, under the handler's lock. A process may notice LOOK_SECONDS late that its file was removed: all
+    kept files together have to take more than what is written in that time.
+
     The constructor raises LookupError or ValueError for an encoding that there is not, or that no line can be in.
 
-    Keep to 30 instance attributes (the base class has 21): above that, CPython looks each one up in a slower way.
+    Keep to 30 instance attributes (the timed handler has 29): above that, CPython looks each one up in a slower way.
     """
 
     encoding: str
