@@ -16,6 +16,7 @@
 """
 
 import json
+import logging
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -79,6 +80,7 @@ _EPOCH = re.compile(r"\d{10}(?:\d{3})?(?:\.\d+)?")
 _STATUS = re.compile(r'" ([1-5])\d\d ')  # of a request, in runserver's record
 _OF_STATUS = {"INFO": "] ", "WARNING": '" 4', "ERROR": '" 5'}  # what a status of such a level stands behind
 SAME_LEVELS = {"WARN": "WARNING", "FATAL": "CRITICAL"}
+NAMELESS, SPACE = "Level", r"\x20"  # how `logging` calls a level without a name, and a space of a level in text
 _RARE = {"critical": ("ritical",), "fatal": ("fatal", "Fatal")}  # words in messages
 
 
@@ -108,8 +110,21 @@ def parse_record(text: str) -> dict[str, Any]:
 def level_forms(name: str) -> list[str]:
     """Return how the level `name` is written in a record, in one of the formats; perhaps in others' messages, too."""
     names = [name, *(other for other, same in SAME_LEVELS.items() if same == name)]
+    names += [name.replace(" ", SPACE)] if " " in name else []
     forms = [form for word in names for form in (word, *_small_forms(word.lower()))]
     return [*forms, _OF_STATUS[name]] if name in _OF_STATUS else forms
+
+
+def level_forms_from(number: int) -> list[str]:
+    """Return how levels from this number on are written in a record; perhaps in others' messages, too."""
+    names = sorted(name for name, own in logging.getLevelNamesMapping().items() if own >= number)
+    return [*(form for name in names for form in level_forms(name)), NAMELESS]
+
+
+def level_number(name: str) -> int:
+    """Return the number of a level, -1 for none that is known. One without a name has its number in it."""
+    found = re.fullmatch(rf"{NAMELESS} (\d{{1,9}})", name)
+    return int(found[1]) if found else logging.getLevelNamesMapping().get(name, -1)
 
 
 def _small_forms(word: str) -> tuple[str, ...]:
@@ -126,7 +141,7 @@ def logger_forms(names: Sequence[str]) -> list[str]:
 
 def normal_level(name: str) -> str:
     """Return a level's name as logging has it, of one that is written in another case, or is another name for it."""
-    name = name.upper() if name.isalpha() else name
+    name = name.upper() if name.isalpha() else name.replace(SPACE, " ")
     return SAME_LEVELS.get(name, name)
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from applog.fingerprint import REFUSALS, TRACEBACK, fingerprint, split_context
-from applog.reading.formats import OWN_FIELDS, SAME_LEVELS, level_forms, logger_forms
+from applog.reading.formats import OWN_FIELDS, SAME_LEVELS, level_forms, level_forms_from, level_number, logger_forms
 from applog.reading.record import Record
 from applog.reading.search import Pattern, Pieces, Search, Text
 
@@ -62,9 +62,8 @@ class Query:
     def __post_init__(self) -> None:
         """Refuse a value that cannot be used."""
         message = ""
-        known = logging.getLevelNamesMapping()
         for level in self._named_levels if self.level else ():
-            if level not in known:
+            if level_number(level) < 0:
                 message = f"{level!r} is not a level; the levels are DEBUG, INFO, WARNING, ERROR and CRITICAL."
         if self.logger and not all(part.removeprefix("-") for part in self.logger.split(",")):
             message = "A logger's name is missing; write names with commas between them."
@@ -92,21 +91,20 @@ class Query:
         names = self.level.lstrip("=-").split(",") if self.level[:1] in {"=", "-"} else [self.level]
         return [SAME_LEVELS.get(name, name) for name in names]
 
-    @cached_property
-    def levels(self) -> frozenset[str]:
-        """The names of the levels that match; empty if all do, or all but some."""
-        if not self.level or self.level[0] == "-":
-            return frozenset()
-        if self.level[0] == "=":
-            return frozenset(self._named_levels)
-        numbers = logging.getLevelNamesMapping()
-        return frozenset(name for name, number in numbers.items() if number >= numbers.get(self.level, 0))
-
     def has_level(self, level: str) -> bool:
         """Tell whether records of a level are asked for."""
-        if self.level[:1] == "-":
-            return level not in self._named_levels
-        return not self.level or level in self.levels
+        if self.level[:1] in {"=", "-"}:
+            return (level in self._named_levels) == (self.level[0] == "=")
+        return not self.level or level_number(level) >= level_number(self._named_levels[0])
+
+    @cached_property
+    def _level_forms(self) -> list[str]:
+        """Texts of which each record of the levels that are asked for has one; none if all match, or all but some."""
+        if not self.level or self.level[0] == "-":
+            return []
+        if self.level[0] == "=":
+            return [form for name in sorted(set(self._named_levels)) for form in level_forms(name)]
+        return level_forms_from(level_number(self._named_levels[0]))
 
     @cached_property
     def loggers(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -118,10 +116,10 @@ class Query:
     def searches(self) -> tuple[Search, ...]:
         """Searches in bytes. Every matching record has a hit of each; a record that has them need not match."""
         found: list[Search] = []
-        if self.levels:
-            found.append(Pieces(*(form for name in sorted(self.levels) for form in level_forms(name))))
+        if self._level_forms:
+            found.append(Pieces(*self._level_forms))
         if self.errors:
-            found.append(Pieces(*_error_forms()))
+            found.append(Pieces(*level_forms_from(logging.ERROR), TRACEBACK))
         if self.loggers[0]:
             found.append(Pieces(*logger_forms(self.loggers[0])))
         if self.request_id:
@@ -158,8 +156,8 @@ class Query:
     @property
     def takes_lines(self) -> bool:
         """Tell whether a line in no known format may match: it has no time, level, logger, id, field or traceback."""
-        needed = self.since, self.until, self.levels, self.loggers[0], self.request_id, self.fields, self.errors
-        return not any(needed)
+        needed = self.since, self.until, self.loggers[0], self.request_id, self.fields, self.errors
+        return self.has_level("") and not any(needed)
 
     @property
     def needs_records(self) -> bool:
@@ -212,7 +210,7 @@ class Query:
 
 def is_error(record: Record) -> bool:
     """Tell whether a record is of the level ERROR or above, or has an exception and is about no refusal."""
-    if logging.getLevelNamesMapping().get(record.level, logging.NOTSET) >= logging.ERROR:
+    if level_number(record.level) >= logging.ERROR:
         return True
     return any(TRACEBACK in line for line in record.lines) and not _is_refusal(record)
 
@@ -233,12 +231,6 @@ def _field_of(record: Record, name: str) -> str | None:
 def field_text(value: Any) -> str:
     """Return the value of a record's field as text: what is no text, as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _error_forms() -> list[str]:
-    """Return texts of which every error has one."""
-    names = [name for name, number in logging.getLevelNamesMapping().items() if number >= logging.ERROR]
-    return [*(form for name in names for form in level_forms(name)), TRACEBACK]
 
 
 def _is_below(logger: str, names: tuple[str, ...]) -> bool:

@@ -4,6 +4,7 @@ import gzip
 import json
 import logging
 import re
+import time
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -14,7 +15,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from applog.formatters import TextFormatter
+from applog.formatters import JsonFormatter, TextFormatter
 from applog.handlers import SharedRotatingFileHandler
 from applog.reading.follow import Follower
 from applog.reading.log import RotatedLog
@@ -114,6 +115,24 @@ def test_a_field_may_be_one_that_each_record_has(logs: Logs, path: Path) -> None
         assert logs("--field", field).endswith("ERROR a [-] ERRORERROR\n")
     assert logs("--field", "logger=a", "--field", "levelname=INFO").count("\n") == 1
     assert not logs("--field", "level=b")
+
+
+@pytest.mark.parametrize("formatter", [TextFormatter, JsonFormatter])
+def test_a_level_without_a_name_is_as_severe_as_its_number(
+    logs: Logs, path: Path, formatter: Callable[[], logging.Formatter]
+) -> None:
+    """What is logged between ERROR and CRITICAL must not be missing among the errors."""
+    path.parent.mkdir()
+    with path.open("w", encoding="utf-8") as file:
+        for number in (25, 45):
+            level = {"levelno": number, "levelname": logging.getLevelName(number)}
+            record = {"msg": f"of {number}", "name": "shop", "created": time.time(), **level}
+            file.write(formatter().format(logging.makeLogRecord(record)) + "\n")
+    assert logs("--level", "ERROR").endswith(" Level 45 shop [-] of 45\n")
+    assert "of 25" not in logs("--level", "ERROR")
+    assert logs("--level", "DEBUG").count("\n") == logs("--level=-INFO").count("\n") == 2
+    assert "1 record of 1 kind " in logs("errors")
+    assert " 1 Level" in logs("stats", "--level", "WARNING")
 
 
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00.000+14:00", "9999-12-31T23:59:59.999-12:00"])
