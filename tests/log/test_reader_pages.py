@@ -127,6 +127,16 @@ def test_a_record_that_stands_in_two_logs_is_shown_once(log, forwards, seconds):
 
 
 @WAYS
+def test_equal_lines_without_a_time_are_each_shown(log, forwards):
+    """Nothing tells whether two programs that both try again did so at once."""
+    other = log.with_name("other.log")
+    write(log, "WARNING:shop:retrying\n" * 2)
+    write(other, "WARNING:shop:retrying\n" * 3)
+    found = read_all([RotatedLog(log), RotatedLog(other)], count=2, forwards=forwards)
+    assert sorted(record.log for record in found) == ["django", "django", "other", "other", "other"]
+
+
+@WAYS
 def test_records_that_two_logs_have_in_another_order_are_shown_once(log, forwards):
     """Two processes at once write one record into the first log first, and the other into the second."""
     lines = [text(number) for number in range(40)]

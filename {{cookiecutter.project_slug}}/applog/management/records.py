@@ -61,7 +61,8 @@ def follow_logs(command: BaseCommand, followers: list[Follower], *, as_json: boo
     while True:
         new = [record for follower in followers for record in follower.read_new()]
         for record in sorted(new, key=lambda record: record.time or datetime.max.replace(tzinfo=UTC)):
-            if shown.setdefault(record.raw, record.log) == record.log:
+            # Without a time, equal ones need not be the same.
+            if not record.time or shown.setdefault(record.raw, record.log) == record.log:
                 print_record(command, record, as_json=as_json)
         shown = dict(list(shown.items())[-REMEMBERED:])
         command.stdout.flush()

@@ -100,7 +100,8 @@ def read_older(  # noqa: PLR0913  named arguments
 ) -> Page:
     """Return the last matching records before `position`, of all logs together, in the order of their times.
 
-    A record that is in several logs is returned once.
+    A record that is in several logs is returned once. It is the same one if its text is, with its time, though that may
+    be written in whole seconds: one record of two handlers is more frequent than two equal ones in one second.
 
     Args:
         logs: the logs.
@@ -170,10 +171,11 @@ def _read(  # noqa: PLR0913, PLR0917  what its two callers take
                 # Of records with the same time, the first log's comes first. It has the records that other logs repeat.
                 name = min((name for name in streams if name in heads), key=lambda name: last[name])
                 record = heads[name][0]
-                for other in [other for other, (head, _) in heads.items() if head.raw == record.raw]:
+                others = [other for other, (head, _) in heads.items() if head.raw == record.raw] if record.time else []
+                for other in {name, *others}:
                     _go(reached, other, heads.pop(other)[1])
                 # Two processes may have written two records into the logs in another order each.
-                if shown.setdefault(record.raw, name) == name:
+                if not record.time or shown.setdefault(record.raw, name) == name:
                     records.append(record)
                     size -= len(record.raw)
                 if len(shown) > REMEMBERED:

@@ -237,6 +237,32 @@ def test_who_removes_files_leaves_a_trace(manage: Manage, project: Path) -> None
     assert re.search(rf"WARNING applog\.security \[-\] {what}$", record)
 
 
+def test_equal_lines_without_a_time_are_each_followed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing tells whether two programs that both try again did so at once; one record of two logs has one time."""
+    handlers = settings.LOGGING["handlers"]
+    paths = [path, path.with_name("other.log")]
+    both = {file.name: {**handlers["file"], "filename": file} for file in paths}
+    monkeypatch.setattr(settings, "LOGGING", {**settings.LOGGING, "handlers": both})
+    path.parent.mkdir()
+    for file in paths:
+        file.write_text("2026-11-24T05:37:47.123+01:00 INFO shop [-] begins\n", encoding="utf-8")
+    rounds = iter(range(4))
+
+    def sleep(_: float) -> None:
+        if next(rounds) == 0:
+            for file in paths:
+                with file.open("a", encoding="utf-8") as added:
+                    added.write("WARNING:shop:retrying\n2026-11-24T05:37:48.123+01:00 INFO shop [-] once\n")
+        elif next(rounds, None) is None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("applog.management.records.time.sleep", sleep)
+    output = StringIO()
+    with pytest.raises(SystemExit):
+        call_command("logs", "--follow", "-n", "0", stdout=output, no_color=True)
+    assert (output.getvalue().count("retrying"), output.getvalue().count("once")) == (2, 1)
+
+
 @pytest.mark.parametrize("pattern", ["(", "x" * 600])
 def test_a_pattern_that_cannot_be_used_is_refused(pattern: str) -> None:
     """A search that finds nothing because it was mistyped looks like a clean log."""
