@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from applog.conf import ProjectLog, project_folder, project_logs
@@ -14,6 +15,7 @@ from applog.context import REQUEST_ID_PATTERN
 from applog.fingerprint import ID_PATTERN
 from applog.page.fields import FieldsField, PositionField, SearchField, TimeField, Words, ZoneField, read_words
 from applog.reading.query import PATTERN_CHARACTERS, READ, Query
+from applog.reading.search import WrongSearchError
 from applog.text import printable
 
 POSITION_CHARACTERS = 3000
@@ -111,8 +113,9 @@ class LogForm(forms.Form):
             raise ValidationError(message)
         try:
             self.query  # noqa: B018  made here, so that a bad one is refused here
-        except ValueError as error:
-            raise ValidationError(printable(str(error))) from None
+        except WrongSearchError as error:
+            sentence = gettext(error.sentence).replace("%s", error.value)
+            raise ValidationError(printable(sentence)) from None
         return self.cleaned_data
 
     @cached_property

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from applog.reading.counts import Counts, Levels, add_levels, bucket, count_records
@@ -53,7 +54,7 @@ class Bar:
     def label(self) -> str:
         """The bar as text."""
         counts = ", ".join(f"{show_number(number)} {level}" for level, number in ordered(self.levels))
-        return f"{self.name}: {counts or 'no records'}"
+        return f"{self.name}: " + (counts or _("no records"))
 
     @property
     def numbers(self) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 from applog.fingerprint import REFUSALS, TRACEBACK, fingerprint, split_context
 from applog.reading.formats import OWN_FIELDS, SAME_LEVELS, level_forms, level_forms_from, level_number, logger_forms
 from applog.reading.record import Record
-from applog.reading.search import Pattern, Pieces, Search, Text
+from applog.reading.search import Pattern, Pieces, Search, Text, WrongSearchError, gettext_noop
 
 LEVELS = "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"
 SECURITY, READ = "applog.security", "sensitive_read"  # the logger and the event of reading the log
@@ -41,7 +41,7 @@ class Query:
         project: the path of the project's folder.
         leave_out_reads: leave out what the security log has of reading the log, which names what was searched for.
 
-    Raises ValueError, with a sentence for people, when a value cannot be used.
+    Raises WrongSearchError when a value cannot be used.
 
     """
 
@@ -61,23 +61,24 @@ class Query:
 
     def __post_init__(self) -> None:
         """Refuse a value that cannot be used."""
-        message = ""
+        wrong: list[tuple[str, str]] = []
         for level in self._named_levels if self.level else ():
             if level_number(level) < 0:
-                message = f"{level!r} is not a level; the levels are DEBUG, INFO, WARNING, ERROR and CRITICAL."
+                sentence = gettext_noop("%s is not a level; the levels are DEBUG, INFO, WARNING, ERROR and CRITICAL.")
+                wrong.append((sentence, repr(level)))
         if self.logger and not all(part.removeprefix("-") for part in self.logger.split(",")):
-            message = "A logger's name is missing; write names with commas between them."
+            wrong.append((gettext_noop("A logger's name is missing; write names with commas between them."), ""))
         if len(self.pattern) > PATTERN_CHARACTERS:
-            message = f"The regular expression is longer than {PATTERN_CHARACTERS} characters."
+            wrong.append((f"The regular expression is longer than {PATTERN_CHARACTERS} characters.", ""))
         if not all(self.without):
-            message = "The text to leave out is empty."
+            wrong.append(("The text to leave out is empty.", ""))
         typed = (self.text, self.pattern, self.logger, self.request_id, *self.without, *sum(self.fields, ()))
         if re.search("[\ud800-\udfff]", "".join(typed)):
-            message = "What you search for has to be text that can be encoded as UTF-8."
+            wrong.append(("What you search for has to be text that can be encoded as UTF-8.", ""))
         if not all(time.tzinfo for time in (self.since, self.until) if time):
-            message = "A time needs a time zone."
-        if message:
-            raise ValueError(message)
+            wrong.append(("A time needs a time zone.", ""))
+        if wrong:
+            raise WrongSearchError(*wrong[-1])
         if self.pattern:
             self._pattern  # noqa: B018  compiled here, so that a bad one is refused here
 

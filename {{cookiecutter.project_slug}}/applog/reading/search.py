@@ -36,6 +36,19 @@ class SlowPatternError(ValueError):
     """A regular expression took longer than PATTERN_SECONDS."""
 
 
+class WrongSearchError(ValueError):
+    """A search cannot be used. `sentence` says so to people; `value` is what %s stands for in it, if it is there."""
+
+    def __init__(self, sentence: str, value: str = "") -> None:
+        self.sentence, self.value = sentence, value
+        super().__init__(sentence.replace("%s", value))
+
+
+def gettext_noop(sentence: str) -> str:
+    """Return a sentence, which is found by its name here for the page to translate it."""
+    return sentence
+
+
 class Pieces:
     """Finds the first of several texts."""
 
@@ -84,7 +97,7 @@ class Text:
 
 
 class Pattern:
-    """Finds a line that a regular expression matches. Raises ValueError when the expression cannot be compiled."""
+    """Finds a line that a regular expression matches. Raises WrongSearchError if it cannot be compiled."""
 
     exact = True
 
@@ -92,8 +105,8 @@ class Pattern:
         try:
             self._expression = regex.compile(pattern, regex.VERSION0)
         except (regex.error, RecursionError, OverflowError, MemoryError, ValueError) as error:
-            message = f"This regular expression cannot be used: {error or 'it is too large'}."
-            raise ValueError(message) from None
+            sentence = gettext_noop("This regular expression cannot be used: %s.")
+            raise WrongSearchError(sentence, str(error) or "it is too large") from None
         self.required = required_text(pattern).encode()
 
     def find(self, block: bytes, place: int) -> int:

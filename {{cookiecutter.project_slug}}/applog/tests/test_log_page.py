@@ -23,6 +23,7 @@ from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.http import StreamingHttpResponse
 from django.test import AsyncRequestFactory, Client, RequestFactory
 from django.urls import reverse
@@ -778,6 +779,29 @@ def test_each_word_of_the_page_is_translated(
     assert len(seen) > 5
     assert {text for text in seen if f">{text}<" in german or f'"{text}"' in german} == set()
     assert re.search(r">\d\.\d{3}\b", german)
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"level": "LOUD"}, "'LOUD' ist keine Stufe; die Stufen sind DEBUG, INFO, WARNING, ERROR und CRITICAL."),
+        ({"logger": "shop,"}, "Der Name eines Loggers fehlt; zwischen Namen stehen Kommas."),
+        ({"kind": "pattern", "text": "100 %s ("}, "Dieser reguläre Ausdruck ist nicht zu gebrauchen: missing ) at "),
+    ],
+)
+def test_what_a_search_is_refused_for_is_translated(
+    reader: Client, write: Write, settings: Any, query: dict[str, str], sentence: str
+) -> None:
+    """The reader of logs knows no language, and the command has English words only."""
+    settings.LANGUAGE_CODE = "de"
+    response = reader.get(reverse("admin:applog_log_changelist"), query)
+    assert response.status_code == 400
+    assert sentence in unescape(response.text)
+    for age in (60, 6000):
+        write("x", age=age)
+    assert ": keine Einträge</title>" in show(reader)
+    with pytest.raises(CommandError, match=r"expression cannot be used|is not a level|name is missing"):
+        call_command("logs", level=query.get("level", ""), logger=query.get("logger", ""), regex=query.get("text", ""))
 
 
 FORMATTERS = [TextFormatter, JsonFormatter]
