@@ -63,6 +63,20 @@ class Complaints:
             sys.stderr.write(f"{self._handler!r}: {outcome} ({lost}): {error}\n")
 
 
+class Complaining(logging.Handler):
+    """Reports an OSError, such as of a full disk, now and then; other errors as the standard library does."""
+
+    _complaints: Complaints
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  the standard library's name
+        """Report that `record` was lost because of the exception that is being handled."""
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            self._complaints.lost(error)
+        else:
+            super().handleError(record)
+
+
 def line_encoding(name: str | None) -> str:
     """Return an encoding for lines, by default the locale's. Raises LookupError, or ValueError for UTF-16 and -32."""
     name = name if name and name != "locale" else locale.getencoding()

@@ -72,8 +72,8 @@ class Retention(BaseRotatingHandler):
 
     All files of the log together take at most `totalBytes` (bytes): the oldest rotated ones are removed, and the
     current one is due at half of it, if not before at `maxBytes`; what a file is just being compressed into is not
-    counted. 0 means no limit. `backupCount` counts periods. Where numbers make the rotated files' names, each of them is
-    a period.
+    counted. 0 means no limit. `backupCount` counts periods. Where numbers make the rotated files' names, each of them
+    is a period.
     """
 
     maxBytes: int  # noqa: N815  the names of the standard library

@@ -25,13 +25,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from applog.rotation import os_files
-from applog.rotation.complaints import Complaints, line_encoding
+from applog.rotation.complaints import Complaining, Complaints, line_encoding
 from applog.rotation.own_file import CLOSED, LOOK_SECONDS, OwnFile, Window, inherit, let_go, write_rest, write_whole
 from applog.rotation.process_lock import ProcessLock
 from applog.rotation.retention import Retention
 
 
-class SharedFileHandler(Retention):
+class SharedFileHandler(Complaining, Retention):
     """The base class of handlers whose file several processes write: writing, looking, rotating.
 
     Subclasses implement what Retention leaves open. `mode` and `delay` are ignored: the file is always opened for
@@ -91,7 +91,7 @@ class SharedFileHandler(Retention):
         return record
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write `record`, after rotating the file if it is due. Errors are reported on stderr, not raised."""
+        """Write `record`, after rotating the file if it is due. Errors are for `handleError`, and not raised."""
         try:
             data = (self.format(record) + self.terminator).encode(self.encoding, self.errors)
         except RecursionError:  # as logging.StreamHandler
@@ -113,20 +113,19 @@ class SharedFileHandler(Retention):
                 self._look_and_write(record.created, data)
         except Exception as error:  # noqa: BLE001  a log must never stop the application
             with self.lock:
-                self._write_again(record.created, data, error, window.stream)
+                self._write_again(record, data, error, window.stream)
 
-    def _write_again(self, created: float, data: bytes, error: Exception, stream: Any) -> None:
+    def _write_again(self, record: logging.LogRecord, data: bytes, error: Exception, stream: Any) -> None:
         """Open the file again if it was closed behind our back, as by a daemon."""
         self._close_window()
-        if stream and (stream.closed or getattr(error, "errno", None) in {errno.EBADF, errno.ESTALE}):
-            self._close_files()
-            try:
-                self._look_and_write(created, data)
-            except Exception as reason:  # noqa: BLE001
-                error = reason
-            else:
-                return
-        self._complaints.lost(error)
+        if not (stream and (stream.closed or getattr(error, "errno", None) in {errno.EBADF, errno.ESTALE})):
+            self.handleError(record)
+            return
+        self._close_files()
+        try:
+            self._look_and_write(record.created, data)
+        except Exception:  # noqa: BLE001
+            self.handleError(record)
 
     def _look_and_write(self, created: float, data: bytes) -> None:
         with self.lock:

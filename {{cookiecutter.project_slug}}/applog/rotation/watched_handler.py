@@ -4,16 +4,15 @@ import io
 import logging
 import logging.handlers
 import os
-import sys
 from typing import Any
 
 from applog.rotation import os_files
-from applog.rotation.complaints import Complaints, line_encoding
+from applog.rotation.complaints import Complaining, Complaints, line_encoding
 from applog.rotation.own_file import write_whole
 from applog.rotation.process_lock import ProcessLock
 
 
-class WatchedFileHandler(logging.handlers.WatchedFileHandler):
+class WatchedFileHandler(Complaining, logging.handlers.WatchedFileHandler):
     """`logging.handlers.WatchedFileHandler`, for files that another program, such as logrotate, renames.
 
     A record is one `write` of a whole line, so that several processes may write a file. What cannot be opened or
@@ -71,11 +70,3 @@ class WatchedFileHandler(logging.handlers.WatchedFileHandler):
             if not stream.closed:  # by what a signal's handler has logged since
                 raise
             self._write(data)
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  the standard library's name
-        """Report an OSError, such as of a full disk, now and then; other errors as the standard library does."""
-        error = sys.exc_info()[1]
-        if isinstance(error, OSError):
-            self._complaints.lost(error)
-        else:
-            super().handleError(record)
