@@ -1,11 +1,17 @@
 """What is counted, what is found and what is parsed agree on one number, whatever wrote the records."""
 
+import importlib
 import json
-from datetime import timedelta
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import product
+from zoneinfo import ZoneInfo
 
 import pytest
-from reader_support import Query, RotatedLog, at, count_records, read_all, write
+from reader_support import BEGIN, Query, RotatedLog, at, count_records, read_all, write
+
+bucket = importlib.import_module("applog.reading.measures").bucket
 
 LEVELS = "debug", "INFO", "Info", "WARN", "warning", "Warning", "ERROR", "error", "Error", "FATAL", "critical", "Fatal"
 LOGGERS = "shop", "shop.my-app", "other", "größe"
@@ -106,6 +112,41 @@ def test_a_line_that_only_begins_with_a_time(tmp_path, line):
     write(tmp_path / "app.log", f"{text}{line}\n{text}")
     log = RotatedLog(tmp_path / "app.log")
     assert counted(log, Query()) == {level: number for level, number in found(log, Query()).items() if level}
+
+
+@pytest.mark.parametrize("name", ["UTC", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "Antarctica/Troll"])
+@pytest.mark.parametrize("change", ["2026-03-29T00:20", "2026-10-25T00:20", "2026-04-04T14:20", "2026-10-03T14:20"])
+def test_each_record_is_counted_in_its_bucket(tmp_path, name, change):
+    """What is counted by the hour at once must not be in two bars, nor be counted where only a part is asked for."""
+    zone, begin = ZoneInfo(name), datetime.fromisoformat(f"{change}+00:00")
+    written = [UTC, zone, timezone(timedelta(hours=5, minutes=30))]
+    times = [begin + timedelta(minutes=7 * number) for number in range(400)]
+    form = "{} INFO shop [-] x\n"
+    lines = [
+        form.format(made.astimezone(written[i % 3]).isoformat(timespec="milliseconds")) for i, made in enumerate(times)
+    ]
+    write(tmp_path / "django.log", "".join(lines))
+    logs = [RotatedLog(tmp_path / "django.log")]
+    for hours, (since, until) in product((1 / 60, 0.5, 1, 2, 3, 6, 12, 24), ((None, None), (times[5], times[390]))):
+        step = timedelta(hours=hours)
+        expected = Counter(bucket(made, step, zone) for made in times if not since or since <= made < until)
+        assert all(bucket(made, step, zone) <= made for made in times)
+        found = count_records(logs, step, query=Query(since=since, until=until), zone=zone).levels
+        assert {start: levels.total() for start, levels in found.items()} == expected
+
+
+def test_a_quiet_site_is_counted_as_fast_as_a_busy_one(tmp_path):
+    """Of 30 days with a record each minute the chart would show a part only."""
+    taken = []
+    for minutes in (1 / 60, 1):
+        times = (BEGIN + timedelta(minutes=minutes * number) for number in range(20_000))
+        lines = (f"{made.isoformat(timespec='milliseconds')} INFO shop [{'a' * 32}] x\n" for made in times)
+        write(tmp_path / "django.log", "".join(lines))
+        begun = time.process_time()
+        for _ in range(3):
+            count_records([RotatedLog(tmp_path / "django.log")], timedelta(days=1))
+        taken.append(time.process_time() - begun)
+    assert taken[1] < 6 * taken[0]
 
 
 def test_the_hour_that_comes_twice_is_counted_once(tmp_path):

@@ -10,8 +10,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from applog.reading.counts import Counts, Levels, add_levels, bucket, count_records
+from applog.reading.counts import Counts, Levels, add_levels, count_records
 from applog.reading.log import RotatedLog
+from applog.reading.measures import bucket
 from applog.reading.query import LEVELS, Query
 from applog.text import now, show_number
 

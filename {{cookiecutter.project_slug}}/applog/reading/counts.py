@@ -3,42 +3,24 @@
 Like applog.reading.log, counting skips files that vanish or cannot be opened.
 """
 
-import re
 import time
 from collections import Counter
 from collections.abc import Generator, Hashable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import ClassVar
 
 from applog.reading.folder import LogFile
-from applog.reading.formats import HEADER, normal_level, parse_record, parse_time
-from applog.reading.limits import EVER
+from applog.reading.limits import EVER, HOUR, MINUTE, SECOND, levels_in
 from applog.reading.log import RotatedLog
+from applog.reading.measures import bucket
 from applog.reading.pages import Position
 from applog.reading.query import EVERY_RECORD, Query
 from applog.reading.record import Cursor, Record
 from applog.reading.scan import BlocksBackwards, find_any
 
 KEPT, BUCKETS = 5000, 8  # rotated files whose numbers are remembered, if they are in so few buckets
-
-_MINUTE, _FRACTION, _ZONE = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", rb"[.,]\d{3,9}", rb"Z|[+-]\d\d:\d\d|"
-
-
-def _patterns(time: bytes, zone: bytes = _ZONE) -> list[re.Pattern[bytes]]:
-    """Return patterns of the beginnings of records of this log, with their time, which has a group, zone, and level."""
-    # Without a zone, the level has to look like one, see HEADER. A line that ends behind it was cut off.
-    level = rb"(?= [A-Z])" if zone in {_ZONE, b""} else b""
-    text = rb"\n(?:\x00*)%s(%s%s) ([^\s|\[-]\S*) +(?=\S)" % (time, zone, level)
-    json = rb'\n\{"timestamp": ?"%s(%s)", ?"level": ?"([^"\n]*)"' % (time, zone)
-    return [re.compile(text), re.compile(json)]
-
-
-COUNT_BY_MINUTE = _patterns(rb"(%s):\d\d%s" % (_MINUTE, _FRACTION))
-COUNT_BY_SECOND = _patterns(rb"(%s:\d\d)%s" % (_MINUTE, _FRACTION))
-# What begins a record of another format.
-_OTHERS = re.compile(rb"(?!%s|%s)\n(?=%s)" % (*(pattern.pattern for pattern in COUNT_BY_MINUTE), HEADER))
 
 Levels = dict[datetime, Counter[str]]  # by the start of a bucket in UTC, how many records there are of each level
 
@@ -104,15 +86,6 @@ def add_levels(levels: Levels, more: Levels) -> None:
         levels.setdefault(when, Counter()).update(found)
 
 
-def bucket(when: datetime, step: timedelta, zone: tzinfo | None) -> datetime:
-    """Return the start of the bucket that `when` is in, in UTC, where no hour comes twice."""
-    when = when.astimezone(zone)
-    midnight = when.replace(hour=0, minute=0, second=0, microsecond=0)
-    wall = timedelta(hours=when.hour, minutes=when.minute, seconds=when.second)
-    fold = when.fold if step <= timedelta(hours=1) else 0
-    return (midnight + wall // step * step).replace(fold=fold).astimezone(UTC)
-
-
 def _count(  # noqa: PLR0913, PLR0917  what its caller has
     log: RotatedLog, cursor: Cursor | None, query: Query, step: timedelta, zone: tzinfo | None, known: "_Known"
 ) -> Generator[tuple[Levels, Cursor | None]]:
@@ -125,7 +98,6 @@ def _count(  # noqa: PLR0913, PLR0917  what its caller has
             made = record.time if record else None
             yield {bucket(made, step, zone): Counter([record.level])} if record and made else {}, place
         return
-    patterns = COUNT_BY_SECOND if step < timedelta(minutes=1) else COUNT_BY_MINUTE
     last = None
     taken_back: set[tuple[int, int]] = set()
     for file, low, high in log.open_files(cursor, query, skips=known.has):
@@ -137,8 +109,7 @@ def _count(  # noqa: PLR0913, PLR0917  what its caller has
         whole: Levels = {}
         for begin, block in BlocksBackwards(file, low, high):
             counts: Counter[tuple[datetime, str]] = Counter()
-            found = [key for pattern in patterns for key in pattern.findall(block)]
-            for made, level, number in (*_times(found, block, query, known.unit), *_others(block, found)):
+            for made, level, number in levels_in(block, query, step, zone):
                 if _is_counted(made, level, query):
                     counts[made, level] += number
                 known.reach(made)
@@ -166,7 +137,7 @@ class _Known:
     _kept: ClassVar[dict[Hashable, tuple[datetime, datetime, Levels]]] = {}
 
     def __init__(self, query: Query, step: timedelta, zone: tzinfo | None) -> None:
-        self.unit = timedelta(seconds=1) if step < timedelta(minutes=1) else timedelta(minutes=1)  # of counting
+        self.unit = next(unit for unit in (HOUR, MINUTE, SECOND) if unit <= step)  # of counting
         self._since, self._until = query.since or EVER[0], query.until or EVER[1]
         self._counted = step, zone, replace(query, since=None, until=None)
         self._key: Hashable = None
@@ -205,26 +176,6 @@ class _Known:
         self._key = None
 
 
-def _times(
-    found: Iterable[tuple[bytes, ...]], block: bytes, query: Query, unit: timedelta
-) -> Iterator[tuple[datetime, str, int]]:
-    """Yield time, level and number of records that were `found` in a block, by minute or second, which is `unit`.
-
-    Those of a unit in which the time begins or ends that is asked for come with their own times.
-    """
-    partly = set()
-    for key, number in Counter(found).items():
-        moment, offset, level = (part.decode("utf-8", "backslashreplace") for part in key)
-        if made := parse_time(moment + offset):
-            if any(end and timedelta() < end - made < unit for end in (query.since, query.until)):
-                partly.add(key[:2])
-            else:
-                yield made, normal_level(level), number
-    rest = (rb":\d\d" if unit > timedelta(seconds=1) else b"") + _FRACTION
-    for pattern in (pattern for key in partly for pattern in _patterns(b"(%s%s)" % (key[0], rest), re.escape(key[1]))):
-        yield from _times(pattern.findall(block), block, query, timedelta())
-
-
 def _is_counted(made: datetime, level: str, query: Query) -> bool:
     """Tell whether records of a level, made at that time, are asked for."""
     is_late = query.since is None or made >= query.since
@@ -236,15 +187,3 @@ def _left_out(records: Iterable[Record], query: Query) -> Iterator[tuple[datetim
     for record in records:
         if record.time and query.leaves_out(record) and _is_counted(record.time, record.level, query):
             yield record.time, record.level
-
-
-def _others(block: bytes, found: list[tuple[bytes, ...]]) -> Iterator[tuple[datetime, str, int]]:
-    """Yield time and level of each record of a block that is in another format than those `found`, and that it is 1."""
-    # Most files have none, which a count of the lines tells in little time.
-    if block.count(b"\n") - block.endswith(b"\n") == len(found) + block.count(b"\n "):
-        return
-    for start in _OTHERS.finditer(block):
-        line = block[start.end() : block.find(b"\n", start.end())]
-        fields = parse_record(line.decode("utf-8", "backslashreplace"))
-        if made := fields.get("time"):
-            yield made, fields.get("level", ""), 1

@@ -1,11 +1,14 @@
-"""Between which times the records of a block of bytes were made, without parsing each of them."""
+"""When the records of a block of bytes were made, and of which level they are, without parsing each of them."""
 
 import re
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
 
-from applog.reading.formats import parse_time
+from applog.reading.formats import HEADER, normal_level, parse_record, parse_time
 from applog.reading.log_file import HEADER_BYTES
+from applog.reading.measures import bucket
+from applog.reading.query import Query
 from applog.reading.record import parse
 
 DAY, HOUR, MINUTE, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
@@ -24,6 +27,24 @@ _FLAT = re.compile(rb"\{[^\n{\[]*?")
 _NULS = re.compile(rb"\x00*")  # of a crash, before a record
 _WITHOUT_TIME = rb"%s:(?:[\w.]+:| )" % _LEVEL  # the beginning of a record of logging.basicConfig or uvicorn
 
+_MINUTE, _FRACTION, _ZONE = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", rb"[.,]\d{3,9}", rb"Z|[+-]\d\d:\d\d|"
+
+
+def _patterns(time: bytes, zone: bytes = _ZONE) -> list[re.Pattern[bytes]]:
+    """Return patterns of the beginnings of records of this log, with their time, which has a group, zone, and level."""
+    # Without a zone, the level has to look like one, see HEADER. A line that ends behind it was cut off.
+    level = rb"(?= [A-Z])" if zone in {_ZONE, b""} else b""
+    text = rb"\n(?:\x00*)%s(%s%s) ([^\s|\[-]\S*) +(?=\S)" % (time, zone, level)
+    json = rb'\n\{"timestamp": ?"%s(%s)", ?"level": ?"([^"\n]*)"' % (time, zone)
+    return [re.compile(text), re.compile(json)]
+
+
+BY_MINUTE = _patterns(rb"(%s):\d\d%s" % (_MINUTE, _FRACTION))
+BY_SECOND = _patterns(rb"(%s:\d\d)%s" % (_MINUTE, _FRACTION))
+# What begins a record of another format.
+_OTHERS = re.compile(rb"(?!%s|%s)\n(?=%s)" % (*(pattern.pattern for pattern in BY_MINUTE), HEADER))
+
+Key = tuple[bytes, bytes, bytes]  # of a group of records: a minute or a second, the zone, the level
 Limits = tuple[datetime, datetime] | None  # no record is earlier than the first, or later than the second
 
 
@@ -109,3 +130,67 @@ def _beginning(line: bytes, made: datetime, unit: timedelta) -> tuple[bytes, dat
 def _search(beginnings: list[bytes]) -> Callable[[bytes, int, int], re.Match[bytes] | None]:
     """Return the search for a line that begins with none of these."""
     return re.compile(rb"\n(?!%s)" % b"|".join(beginnings)).search
+
+
+def levels_in(block: bytes, query: Query, step: timedelta, zone: tzinfo | None) -> Iterator[tuple[datetime, str, int]]:
+    """Yield times and levels of the records that begin in a block, with how many there are of them.
+
+    A time stands for its second, its minute or its hour, where all of that is in one bucket of `step` in a time zone.
+    Where the time that is asked for begins or ends, records come with their own times.
+    """
+    found = [key for pattern in (BY_SECOND if step < MINUTE else BY_MINUTE) for key in pattern.findall(block)]
+    groups = Counter(found) if step < HOUR else _by_hour(Counter(found), query, step, zone)
+    yield from _times(groups, block, query, SECOND if step < MINUTE else MINUTE)
+    yield from _others(block, found)
+
+
+def _by_hour(minutes: Mapping[Key, int], query: Query, step: timedelta, zone: tzinfo | None) -> Counter[Key]:
+    """Return groups of a minute, in whose place there is one of an hour where that is possible.
+
+    A log with few records has as many minutes as records, and each group takes as long as hundreds of records.
+    """
+    groups: Counter[Key] = Counter()
+    whole: dict[tuple[bytes, bytes], bool] = {}
+    for key, number in minutes.items():
+        moment, offset, level = key
+        hour = moment[: len("2026-11-24T05")], offset
+        if hour not in whole:
+            begin = parse_time((hour[0] + b":00" + offset).decode("ascii", "replace"))
+            whole[hour] = bool(begin and _is_whole(begin, begin + HOUR, query, step, zone))
+        groups[(hour[0] + b":00", offset, level) if whole[hour] else key] += number
+    return groups
+
+
+def _is_whole(begin: datetime, end: datetime, query: Query, step: timedelta, zone: tzinfo | None) -> bool:
+    """Tell whether an hour is in one bucket, and the time that is asked for neither begins nor ends in it."""
+    is_cut = any(edge and begin < edge < end for edge in (query.since, query.until))
+    return not is_cut and bucket(begin, step, zone) == bucket(end - SECOND, step, zone)
+
+
+def _times(
+    groups: Mapping[Key, int], block: bytes, query: Query, unit: timedelta
+) -> Iterator[tuple[datetime, str, int]]:
+    """Yield time, level and number of groups of records of a block, of a minute or a second, which is `unit`."""
+    partly = set()
+    for key, number in groups.items():
+        moment, offset, level = (part.decode("utf-8", "backslashreplace") for part in key)
+        if made := parse_time(moment + offset):
+            if any(end and timedelta() < end - made < unit for end in (query.since, query.until)):
+                partly.add(key[:2])
+            else:
+                yield made, normal_level(level), number
+    rest = (rb":\d\d" if unit > SECOND else b"") + _FRACTION
+    for pattern in (pattern for key in partly for pattern in _patterns(b"(%s%s)" % (key[0], rest), re.escape(key[1]))):
+        yield from _times(Counter(pattern.findall(block)), block, query, timedelta())
+
+
+def _others(block: bytes, found: list[tuple[bytes, ...]]) -> Iterator[tuple[datetime, str, int]]:
+    """Yield time and level of each record of a block that is in another format than those `found`, and that it is 1."""
+    # Most files have none, which a count of the lines tells in little time.
+    if block.count(b"\n") - block.endswith(b"\n") == len(found) + block.count(b"\n "):
+        return
+    for start in _OTHERS.finditer(block):
+        line = block[start.end() : block.find(b"\n", start.end())]
+        fields = parse_record(line.decode("utf-8", "backslashreplace"))
+        if made := fields.get("time"):
+            yield made, fields.get("level", ""), 1

@@ -23,6 +23,18 @@ SHORTEST, LONGEST = 0.1, 1e9  # ms; what is beyond counts as these
 KEPT = 256  # numbers, of Distinct
 
 
+def bucket(when: datetime, step: timedelta, zone: tzinfo | None) -> datetime:
+    """Return the start of the bucket that `when` is in, in UTC, where no hour comes twice."""
+    when = when.astimezone(zone)
+    midnight = when.replace(hour=0, minute=0, second=0, microsecond=0)
+    wall = timedelta(hours=when.hour, minutes=when.minute, seconds=when.second)
+    fold = when.fold if step <= timedelta(hours=1) else 0
+    start = midnight + wall // step * step
+    found = start.replace(fold=fold).astimezone(UTC)
+    # A start that the clocks have skipped may be later than `when`, unless it has the offset of after the change.
+    return found if found <= when else start.replace(fold=1).astimezone(UTC)
+
+
 @dataclass(frozen=True)
 class Window:
     """The time from `begin` to `end`, in MOST_PARTS parts at most.
