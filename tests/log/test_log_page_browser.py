@@ -106,6 +106,18 @@ def test_the_log_is_read_in_a_browser(site, open_browser, tmp_path):
         browser.set_window_size(width, 900)
         room = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
         assert room[0] <= room[1], f"{width} pixels wide, and one has to scroll sideways"
+    browser.set_window_size(390, 900)
+    edges = [
+        f"return document.querySelector('.log-plot {part}').getBoundingClientRect()" for part in (".log-scale", "svg")
+    ]
+    times = "[...document.querySelectorAll('.log-sum time, .log-axis span')]"
+    lines = f"return {times}.map(time => time.getClientRects().length)"
+    browser.get(f"{address}{PAGE}")
+    scale, chart = map(browser.execute_script, edges)
+    assert scale["right"] <= chart["left"], "the number of the scale covers the first bars"
+    for name in ("", "errors/"):
+        browser.get(f"{address}{PAGE}{name}")
+        assert set(browser.execute_script(lines)) == {1}, "a time is torn apart"
 
 
 def test_live_mode_shows_a_record_at_once_and_waits_while_one_reads(site, open_browser):
