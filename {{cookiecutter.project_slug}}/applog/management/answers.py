@@ -1,5 +1,6 @@
 """`manage.py logs errors` and `logs requests`: what failed, by kind, and how requests went, by route."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from shutil import get_terminal_size
 from typing import Any
@@ -42,7 +43,7 @@ def print_errors(command: BaseCommand, logs: list[ProjectLog], query: Query, opt
             command.stdout.write(json_line({"others": others}))
         return
     for group in groups[:most]:
-        print_error(command, group, is_new=group.is_new(since))
+        print_error(command, group, typed_filters(options), is_new=group.is_new(since))
     if not groups:
         command.stdout.write("No errors.")
         return
@@ -55,8 +56,21 @@ def print_errors(command: BaseCommand, logs: list[ProjectLog], query: Query, opt
         command.stdout.write(f"{errors.others:,} are others: of the rarest of more than {2 * KINDS:,} kinds.")
 
 
-def print_error(command: BaseCommand, group: ErrorGroup, *, is_new: bool) -> None:
-    """Print a kind of errors in four lines, or five on a narrow terminal, which need 60 columns."""
+def typed_filters(options: dict[str, Any]) -> str:
+    """Return the logs and the filters that were asked for, as they are typed."""
+    names = "level", "grep", "exclude", "regex", "logger", "request", "field"
+    given = [(name, value) for name in names for value in to_list(options[name])]
+    times = [(name, options[name].isoformat(timespec="seconds")) for name in ("since", "until") if options[name]]
+    return shlex.join([*options["what"][1:], *(f"--{name}={value}" for name, value in given + times)])
+
+
+def to_list(value: Any) -> list[Any]:
+    """Return the values of an option that may be given several times."""
+    return value if isinstance(value, list) else [value] if value else []
+
+
+def print_error(command: BaseCommand, group: ErrorGroup, filters: str, *, is_new: bool) -> None:
+    """Print a kind of errors in four lines, or five on a narrow terminal, which need 60 columns, without filters."""
     columns, style = get_terminal_size().columns, command.style
     title = ": ".join(filter(None, (group.kind.exception, group.said)))
     mark = "new " if is_new else ""
@@ -68,7 +82,7 @@ def print_error(command: BaseCommand, group: ErrorGroup, *, is_new: bool) -> Non
     told = [told_number(group.requests, group.count, "request"), told_number(group.users, group.count, "user")]
     place = str(group.kind.frame) if group.kind.frame else group.logger
     command.stdout.write(f"{'':>9} {cut(', '.join(filter(None, [*told, printable(place)])), columns - 11)}")
-    command.stdout.write(f"{'':>9} logs --error {group.kind.id}")
+    command.stdout.write(f"{'':>9} logs --error {group.kind.id} {filters}".rstrip())
 
 
 def print_requests(command: BaseCommand, logs: list[ProjectLog], query: Query, options: dict[str, Any]) -> None:

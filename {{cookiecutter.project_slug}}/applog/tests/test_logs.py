@@ -4,8 +4,10 @@ import gzip
 import json
 import logging
 import re
+import shlex
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -101,6 +103,28 @@ def test_an_empty_option_is_refused(logs: Logs, option: str) -> None:
     """It is that of a shell's variable that is not set, and would show all records."""
     with pytest.raises(CommandError, match=rf"{option}: it is empty; leave it out$"):
         logs(option, "")
+
+
+def test_a_closed_output_is_no_traceback(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell's >&- leaves a program without one."""
+    write(path, "x")
+    monkeypatch.setattr("sys.stdout", None)
+    for action in ("show", "errors", "list"):
+        with pytest.raises(CommandError, match="output is closed"):
+            call_command("logs", action)
+
+
+def test_a_kind_of_errors_is_shown_by_the_filters_that_it_was_counted_with(path: Path, logs: Logs) -> None:
+    """Else the records are others than the number beside the command."""
+    path.parent.mkdir()
+    times = [f"{datetime.now(UTC) - timedelta(hours=hours):%Y-%m-%dT%H:%M:%S}.000+00:00" for hours in (40, 20, 2, 1)]
+    lines = [f"{made} ERROR shop [-] it 's {number}\n" for number, made in enumerate(times)]
+    path.write_text("".join(lines) + f"{times[-1]} ERROR shop [-] it 's 5 noise\n", encoding="utf-8")
+    since = str(datetime.now() - timedelta(hours=30))  # noqa: DTZ005  as it is typed
+    found = logs("errors", "django", "--since", since, "--until", "90m", "--grep", "it 's", "--exclude", "noise")
+    [hint] = re.findall(r"^ +logs (.*)$", found, re.MULTILINE)
+    assert logs(*shlex.split(hint)).count("\n") == 2
+    assert "        2 " in found
 
 
 def test_a_field_may_be_one_that_each_record_has(logs: Logs, path: Path) -> None:

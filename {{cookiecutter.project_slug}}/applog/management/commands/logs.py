@@ -133,6 +133,8 @@ class Command(BaseCommand):
     @no_translations
     def handle(self, *_: Any, **options: Any) -> None:
         """Do what was asked for. A closed pipe and Ctrl+C are not errors."""
+        if not (options.get("stdout") or sys.stdout):
+            raise CommandError("Standard output is closed, so that nothing can be shown.")
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # the code page of a console may lack characters
                 stream.reconfigure(errors="backslashreplace")
