@@ -23,7 +23,6 @@ from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
-from django.core.management.base import CommandError
 from django.http import StreamingHttpResponse
 from django.test import AsyncRequestFactory, Client, RequestFactory
 from django.urls import reverse
@@ -792,7 +791,7 @@ def test_each_word_of_the_page_is_translated(
 def test_what_a_search_is_refused_for_is_translated(
     reader: Client, write: Write, settings: Any, query: dict[str, str], sentence: str
 ) -> None:
-    """The reader of logs knows no language, and the command has English words only."""
+    """The reader of logs knows no language: its sentences are translated by the page."""
     settings.LANGUAGE_CODE = "de"
     response = reader.get(reverse("admin:applog_log_changelist"), query)
     assert response.status_code == 400
@@ -800,8 +799,6 @@ def test_what_a_search_is_refused_for_is_translated(
     for age in (60, 6000):
         write("x", age=age)
     assert ": keine Einträge</title>" in show(reader)
-    with pytest.raises(CommandError, match=r"expression cannot be used|is not a level|name is missing"):
-        call_command("logs", level=query.get("level", ""), logger=query.get("logger", ""), regex=query.get("text", ""))
 
 
 FORMATTERS = [TextFormatter, JsonFormatter]
