@@ -208,3 +208,35 @@ def test_a_fork_while_the_disk_takes_its_time(log, make, monkeypatch):
             os._exit(leaked != [])
     go.set()
     assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.skipif(not scenes.DESCRIPTORS.exists(), reason="looks for open files in /proc")
+def test_a_fork_while_a_thread_opens_the_file(log, make, monkeypatch):
+    """Without this, the child has that file open, and locked, for all its life."""
+    handler = make("SharedRotatingFileHandler", log, maxBytes=200, backupCount=20)
+    write(handler, [0])
+    is_there, go, hold = threading.Event(), threading.Event(), handlers.os_files.hold
+
+    def hold_slowly(descriptor):
+        result = hold(descriptor)
+        if threading.current_thread() is thread:
+            is_there.set()
+            go.wait(30)
+        return result
+
+    monkeypatch.setattr(handlers.os_files, "hold", hold_slowly)
+    thread = threading.Thread(target=write, args=(handler, range(1, 3)))
+    thread.start()
+    assert is_there.wait(20)
+    child = os.fork()
+    if not child:
+        try:
+            handler.handle(record(message="n9n"))
+            handler.close()
+            leaked = [path for path in map(target_of, scenes.DESCRIPTORS.iterdir()) if str(log) in path]
+        finally:  # whatever happens, the child is no second run of the tests
+            os._exit(leaked != [])
+    assert os.waitpid(child, 0)[1] == 0
+    go.set()
+    thread.join(30)
+    assert "n9n" in unpacked_text(log)

@@ -462,6 +462,35 @@ def test_a_signal_does_not_cut_a_record_for_a_pipe(tmp_path, make, cls, capfd):
 
 @posix
 @CLASSES
+def test_threads_write_to_a_pipe_one_after_another(tmp_path, make, cls):
+    """Without this, the system mixes what they write, where a record is longer than 4 KiB."""
+    pipe, numbers = tmp_path / "pipe", range(40)
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(reader, True)
+    handler = make(cls, pipe, **options_of(cls))
+    handler.handle(record(message="begin"))
+
+    def log_long(first):
+        for number in numbers[first::4]:
+            handler.handle(record(message=f"n{number}n {str(number) * 30_000}"))
+
+    threads = [threading.Thread(target=log_long, args=(first,)) for first in range(4)]
+    for thread in threads:
+        thread.start()
+    received = b""
+    while received.count(b"\n") <= len(numbers):
+        received += os.read(reader, 1 << 16)
+    for thread in threads:
+        thread.join()
+    os.close(reader)
+    assert sorted(line.split(maxsplit=1)[1] for line in received.decode().splitlines()) == sorted(
+        ["begin", *(f"n{number}n {str(number) * 30_000}" for number in numbers)]
+    )
+
+
+@posix
+@CLASSES
 def test_no_thread_waits_for_another_one_s_disk(log, make, cls):
     """Without this, a write that hangs stops each thread that logs. Its file stays open until it is done."""
     handler, other = (make(cls, log, **options_of(cls, backupCount=9)) for _ in range(2))

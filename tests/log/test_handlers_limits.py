@@ -361,6 +361,27 @@ def test_a_watched_log_leaves_another_file_alone(tmp_path, log, make, is_closed)
 
 @unix
 @CLASSES
+@pytest.mark.parametrize("is_late", [False, True], ids=["at once", "after a look"])
+@pytest.mark.parametrize("by", ["daemon", "owner"])
+def test_a_descriptor_that_somebody_has_closed_is_replaced(log, make, cls, is_late, by):
+    """Without this, no record is written any more; or the old object closes the new descriptor of its number."""
+    handler = make(cls, log, **options_of(cls))
+    for number in range(0, 6, 2):
+        handler.handle(record(message=f"n{number}n"))
+        handler.handle(record(message=f"n{number + 1}n"))
+        if by == "owner":
+            handler.stream.close()
+        else:
+            os.close(handler.stream.fileno())
+        if is_late:
+            handler._close_window()  # noqa: SLF001  as if half a second had passed
+    handler.handle(record(message="n6n"))
+    assert os.fstat(handler.stream.fileno()).st_ino == log.stat().st_ino
+    assert [line.split()[1] for line in log.read_text().splitlines()] == [f"n{number}n" for number in range(7)]
+
+
+@unix
+@CLASSES
 def test_the_descriptors_are_not_those_that_a_daemon_opens_next(log, make, cls):
     """Without this, what a daemon opens after it has closed everything gets log lines for half a second."""
     handler = make(cls, log, **options_of(cls, **ROTATES))

@@ -75,7 +75,8 @@ class FileQueueHandler(QueueHandler):
         """Queue `record` if the filters let it pass."""
         # What the writing thread logs, as in a namer, does not wait for the lock: `stop` has it, and waits for that.
         if any(listener and listener.is_current_thread() for listener in (self.listener, *self._ending)):
-            return self.filter(record) and self.target.handle(self.prepare(record))
+            passed: Any = self.filter(record)
+            return passed and self.target.handle(self.prepare(record if passed is True else passed))
         return super().handle(record)
 
     def enqueue(self, record: logging.LogRecord) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 
 from applog.rotation import os_files
-from applog.rotation.own_file import let_go, write_whole
+from applog.rotation.own_file import close_at_fork, write_whole
 from applog.rotation.process_lock import ProcessLock
 
 PACKED = ".gz"  # what a compressed file's name ends with
@@ -125,12 +125,12 @@ class Compressor:
         with suppress(FileNotFoundError):
             os.remove(self._temporary)  # of a process that was killed
         with os_files.open_quiet(path) as source:
-            let_go(source)
+            close_at_fork(source)
             status = os.fstat(source.fileno())
             machine = zlib.compressobj(wbits=GZIP)
             size = 0
             with os_files.open_new(self._temporary, status) as file:  # not one that another account has made
-                let_go(file)
+                close_at_fork(file)
                 while piece := source.read(PIECE):
                     size += len(piece)
                     write_whole(file, machine.compress(piece))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from applog.rotation.own_file import OwnFile
+from applog.rotation.own_file import OwnFile, close_at_fork
 
 WINDOWS = sys.platform == "win32"
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # another account may have put one there, to choose where the server writes
@@ -117,6 +117,12 @@ else:
         os.close(descriptor)
         return high
 
+    def duplicate(file: OwnFile) -> OwnFile:
+        """Return another object of an open file, with a descriptor of its own. Raises OSError."""
+        other = OwnFile(raise_number(os.dup(file.fileno())))
+        close_at_fork(other)
+        return other
+
     def adopt(descriptor: int, path: str, like: os.stat_result | None) -> None:
         """Give a new file the mode and owner of `like`; without, and as root, the folder's owner.
 
@@ -154,6 +160,7 @@ def open_log(path: str, like: os.stat_result | None = None) -> OwnFile:
     """Open the file at `path` as `open_to_append` does. Nobody compresses it before this process has closed it."""
     for _ in range(OPENINGS):
         file = open_to_append(path, like, 0)
+        close_at_fork(file)
         if hold(file.fileno()):
             return file
         file.close()  # it was rotated meanwhile, and is being compressed

@@ -3,6 +3,7 @@
 import errno
 import math
 import os
+import stat
 import sys
 import weakref
 from contextlib import suppress
@@ -29,6 +30,7 @@ class OwnFile(FileIO):
         self._status: os.stat_result | None = None
         with suppress(OSError):  # on FAT drives, Python 3.12.0 does not tell
             self._status = os.fstat(descriptor)
+        self.is_ordinary = not self._status or stat.S_ISREG(self._status.st_mode)  # no pipe, terminal or device
 
     def is_own(self) -> bool:
         """Tell whether the descriptor still is that of this file, as far as the system tells."""
@@ -47,6 +49,11 @@ class OwnFile(FileIO):
             # Some file systems of Windows number no files: then it may be another one.
             return status if status.st_ino and os.path.samestat(status, os.fstat(self.fileno())) else None
         return None
+
+    def close_if_lost(self) -> None:
+        """Forget a descriptor that somebody has closed, before another file of this path gets its number."""
+        if not self.is_own():
+            self.close()
 
     def close(self) -> None:
         """Close the file, if it is still open."""
@@ -115,28 +122,27 @@ def write_rest(file: FileIO, data: bytes, done: int | None) -> None:
 
 # Threads write without a lock. To close a file while one is about to write to it is not safe, as its number may become
 # that of a database. So the last one closes it, by letting go of it. In a forked child the parent's threads never do.
-_left: weakref.WeakSet[FileIO] = weakref.WeakSet()
+_shared: weakref.WeakSet[FileIO] = weakref.WeakSet()
 _users: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
-def let_go(file: Any) -> None:
-    """Have a forked child close `file`, which this process closes by not referring to it any more."""
-    if isinstance(file, FileIO):
-        _left.add(file)
+def close_at_fork(file: FileIO) -> None:
+    """Have a forked child close `file`, which a thread of this process uses."""
+    _shared.add(file)
 
 
-def inherit(user: Any) -> None:
-    """Have a forked child call `user.take_over()`, for a file that it goes on with."""
+def take_over_at_fork(user: Any) -> None:
+    """Have a forked child first call `user.take_over()`, for a file that it goes on with."""
     _users.add(user)
 
 
 def _inherit() -> None:
-    for file in list(_left):
+    for user in list(_users):
+        with suppress(Exception):  # what was not taken over is closed, and opened again
+            user.take_over()
+    for file in list(_shared):
         with suppress(OSError):
             file.close()
-    for user in list(_users):
-        with suppress(OSError):
-            user.take_over()
 
 
 if sys.platform != "win32":

@@ -24,9 +24,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from applog.rotation import os_files
+from applog.rotation import os_files, own_file
 from applog.rotation.complaints import Complaining, Complaints, line_encoding
-from applog.rotation.own_file import CLOSED, LOOK_SECONDS, OwnFile, Window, inherit, let_go, write_rest, write_whole
+from applog.rotation.own_file import CLOSED, LOOK_SECONDS, Window
 from applog.rotation.process_lock import ProcessLock
 from applog.rotation.retention import Retention
 
@@ -70,7 +70,7 @@ class SharedFileHandler(Complaining, Retention):
         used = type(self).filter, type(self).format, type(self).emit
         self._is_changed = used != (logging.Filterer.filter, logging.Handler.format, SharedFileHandler.emit)
         self._close_window()
-        inherit(self)
+        own_file.take_over_at_fork(self)
 
     def _open(self) -> Any:
         """Open nothing, whatever `delay` says, before a record does. gunicorn opens a closed handler with it."""
@@ -107,7 +107,7 @@ class SharedFileHandler(Complaining, Retention):
             if in_window and (room >= 0 or window.has_room(self._limit(), length)):
                 done = window.stream.write(data)
                 if done != length:
-                    write_rest(window.stream, data, done)
+                    own_file.write_rest(window.stream, data, done)
             else:
                 window = CLOSED
                 self._look_and_write(record.created, data)
@@ -121,6 +121,7 @@ class SharedFileHandler(Complaining, Retention):
         if not (stream and (stream.closed or getattr(error, "errno", None) in {errno.EBADF, errno.ESTALE})):
             self.handleError(record)
             return
+        stream.close_if_lost()
         self._close_files()
         try:
             self._look_and_write(record.created, data)
@@ -148,7 +149,9 @@ class SharedFileHandler(Complaining, Retention):
             except Exception as error:  # noqa: BLE001  also whatever a namer or a rotator raises
                 window = Window.around(created, self.stream)
                 self._complaints.delayed(error)
-            if not (exclusive or self._closed) and self.stream and os_files.hold(self.stream.fileno()):
+            # The system divides what several threads write to a pipe.
+            is_shared = self.stream and self.stream.is_ordinary and os_files.hold(self.stream.fileno())
+            if is_shared and not (exclusive or self._closed):
                 self._window = window
             self._put(created, data)
 
@@ -175,7 +178,7 @@ class SharedFileHandler(Complaining, Retention):
     def _put(self, _created: float, data: bytes) -> None:
         if not self.stream:
             self._reopen()
-        write_whole(self.stream, data)
+        own_file.write_whole(self.stream, data)
 
     def _close_window(self) -> None:
         self._window = CLOSED
@@ -201,13 +204,14 @@ class SharedFileHandler(Complaining, Retention):
         return self._has_rotator()  # which moves the file at that moment
 
     def _reopen(self, like: os.stat_result | None = None) -> None:
-        old, file = self.stream, os_files.open_log(self.baseFilename, like)
+        if old := self.stream:
+            old.close_if_lost()
         # The old file stays open until then: if opening fails, records still go into it.
-        if old and self._can_rotate(os.fstat(old.fileno())) and not self._can_rotate(os.fstat(file.fileno())):
+        file = os_files.open_log(self.baseFilename, like)
+        if old and old.is_ordinary and not file.is_ordinary:
             file.close()  # who may write in the folder could stop all processes by a pipe that is not read
             raise OSError(errno.EINVAL, "it is an ordinary file no more", self.baseFilename)
         if old:
-            let_go(old)
             self._complaints.succeeded()
         self._close_window()
         self.stream = file
@@ -229,13 +233,10 @@ class SharedFileHandler(Complaining, Retention):
     def take_over(self) -> None:
         """Go on with the open file in a forked child. Raises OSError."""
         self._close_window()
-        old = self.stream
-        if isinstance(old, OwnFile) and old.is_own():
-            self.stream = OwnFile(os_files.raise_number(os.dup(old.fileno())))
-            old.close()
+        if self.stream and self.stream.is_own():
+            self.stream = os_files.duplicate(self.stream)
 
     def _close_files(self) -> None:
-        let_go(self.stream)
         self.stream = None
         self._close_window()
         self._process_lock.close()
