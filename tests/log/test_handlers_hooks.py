@@ -533,3 +533,33 @@ def test_a_subclass_learns_which_records_were_lost(log, make, cls, capfd):
     assert lost == ["n0n", "n1n"]
     assert_each_once(log, [2])
     assert "record lost" not in capfd.readouterr().err
+
+
+@posix
+@CLASSES
+def test_threads_take_turns_while_the_disk_is_full(log, make, cls, capfd):
+    """Without this, a part of a line that is taken back is the end of another thread's line."""
+    handler, created = make(cls, log, **options_of(cls)), time.time()
+    write(handler, [0], created)
+    is_half = threading.Event()
+
+    class Full(type(handler.stream)):
+        def write(self, data):
+            if b"n1n" in data:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if b"n2n" not in data:
+                return super().write(data)
+            done = super().write(data[:50])
+            is_half.set()
+            time.sleep(0.5)
+            return done
+
+    handler.stream.__class__ = Full
+    write(handler, [1], created)
+    thread = threading.Thread(target=write, args=(handler, [2], created))
+    thread.start()
+    assert is_half.wait(20)
+    write(handler, [3], created)
+    thread.join(20)
+    assert [line.split()[1] for line in log.read_text().splitlines()] == ["n0n", "n3n"]
+    assert "1 lost so far" in capfd.readouterr().err

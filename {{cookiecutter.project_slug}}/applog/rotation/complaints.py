@@ -4,6 +4,7 @@ import codecs
 import errno
 import locale
 import logging
+import math
 import os
 import stat
 import sys
@@ -30,13 +31,18 @@ class Complaints:
 
     def __init__(self, handler: logging.Handler) -> None:
         self._handler = handler
-        self._lost = 0
+        self._lost, self._lost_at = 0, -math.inf
         self._next: dict[str, float] = {}
 
     def lost(self, error: Exception, count: int = 1) -> None:
         """Report that `count` records were lost because of `error`."""
-        self._lost += count
+        self._lost, self._lost_at = self._lost + count, time.monotonic()
         self._report("record lost", error)
+
+    @property
+    def is_losing(self) -> bool:
+        """Tell whether a record was lost in the last REPORT_SECONDS."""
+        return time.monotonic() - self._lost_at < REPORT_SECONDS
 
     def delayed(self, error: Exception) -> None:
         """Report that the file could not be rotated yet because of `error`."""

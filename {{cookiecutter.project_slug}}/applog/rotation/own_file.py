@@ -9,7 +9,7 @@ import weakref
 from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 LOOK_SECONDS = 0.5  # the longest time until a moved file is noticed
 LOOKS_PER_FILE = 256  # with it, four processes exceed maxBytes by less than 2 %
@@ -107,12 +107,20 @@ def write_whole(file: FileIO, data: bytes) -> None:
 def write_rest(file: FileIO, data: bytes, done: int | None) -> None:
     """Write what comes after `done` bytes, where a signal has interrupted the writing to a pipe.
 
-    Raises OSError for a file, as its disk is full. Its part of a line is removed, which the next record would continue.
+    Raises OSError for a file, as its disk is full.
     """
     while done and not file.seekable() and (more := file.write(data[done:])):
         done += more
         if done == len(data):
             return
+    take_back(file, done)
+
+
+def take_back(file: FileIO, done: int | None) -> NoReturn:
+    """Remove the `done` bytes of a line that the disk had no room for, and raise OSError.
+
+    Otherwise the next record would continue the incomplete line.
+    """
     with suppress(OSError):
         end = file.tell()
         if done and end == os.fstat(file.fileno()).st_size:

@@ -97,7 +97,7 @@ class ProcessLock:
         held: whether this object has the lock.
         busy: whether this process is rotating the file; set by the owner, and cleared in a forked child.
         retry_at: when a rotation that failed may be tried again, by `time.monotonic`; set by the owner.
-        waiting: time and text of what the owner could not write while it was busy; not a forked child's either.
+        waiting: time and text of what the owner could not write while it was busy. A forked child has neither.
 
     """
 
@@ -190,7 +190,7 @@ _locks: weakref.WeakSet[ProcessLock] = weakref.WeakSet()
 def _close_inherited() -> None:
     """Close the locks that a forked child inherits: it would hold them for longer than its parent does."""
     for lock in list(_locks):
-        lock.busy = False
+        lock.busy, lock.retry_at = False, -math.inf
         lock.waiting.clear()
         lock.close()
 
