@@ -40,7 +40,9 @@ class OwnFile(FileIO):
             return False
         except OSError as error:
             return error.errno != errno.EBADF
-        return self._status is None or os.path.samestat(status, self._status)
+        # Wine does not know the device of a file that was renamed.
+        known = self._status
+        return known is None or (status.st_ino == known.st_ino and status.st_dev in {known.st_dev, 0})
 
     def status_at(self, path: str) -> os.stat_result | None:
         """Return the `os.stat` of `path`, or None when it does not lead to this file."""

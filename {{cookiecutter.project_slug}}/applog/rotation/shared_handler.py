@@ -149,7 +149,7 @@ class SharedFileHandler(Complaining, Retention):
             except Exception as error:  # noqa: BLE001  also whatever a namer or a rotator raises
                 window = Window.around(created, self.stream)
                 self._complaints.delayed(error)
-            # The system divides what threads write to a pipe, and on a full disk they cannot take a part of a line back.
+            # The system divides what threads write to a pipe, and on a full disk none can take a part of a line back.
             one_by_one = exclusive or self._closed or self._complaints.is_losing
             if not one_by_one and self.stream and self.stream.is_ordinary and os_files.hold(self.stream.fileno()):
                 self._window = window
