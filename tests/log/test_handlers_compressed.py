@@ -145,18 +145,25 @@ def test_a_fork_in_the_middle_of_a_file(log, make, monkeypatch):
     handler = make("SharedRotatingFileHandler", log, maxBytes=200_000, backupCount=3, compress=True)
     write(handler, range(2500))
     wait_for(log.with_name(".django.log.gz").exists)
-    child = os.fork()
-    if not child:
-        try:
-            leaked = [path for path in map(target_of, scenes.DESCRIPTORS.iterdir()) if path.endswith((".gz", ".1"))]
-        finally:  # whatever happens, the child is no second run of the tests
-            os._exit(leaked != [])
-    assert os.waitpid(child, 0)[1] == 0
+    assert not child_leaks(lambda path: path.endswith((".gz", ".1")))
     monkeypatch.setattr(compression, "PIECE", 1 << 18)
     handler._close_window()  # noqa: SLF001  as if half a second had passed
     write(handler, [9999])  # the next look goes on with it
     wait_for(lambda: not plain_files(log), seconds=60)
     assert unpacked_text(log).count("\n") == 2501
+
+
+def child_leaks(is_leak, act=lambda: None):
+    """Fork, and tell whether the child fails at what it does, or has a file open then, of which `is_leak` says so."""
+    child = os.fork()
+    if not child:
+        leaked = True
+        try:
+            act()
+            leaked = any(map(is_leak, map(target_of, scenes.DESCRIPTORS.iterdir())))
+        finally:  # whatever happens, the child is no second run of the tests
+            os._exit(leaked)
+    return os.waitpid(child, 0)[1] != 0
 
 
 def target_of(descriptor):
@@ -200,14 +207,8 @@ def test_a_fork_while_the_disk_takes_its_time(log, make, monkeypatch):
     monkeypatch.setattr(os, "fsync", sync_slowly)
     write(make("SharedRotatingFileHandler", log, maxBytes=250, backupCount=20, compress=True), range(4))
     assert is_slow.wait(20)
-    child = os.fork()
-    if not child:
-        try:
-            leaked = [path for path in map(target_of, scenes.DESCRIPTORS.iterdir()) if path.endswith((".gz", ".1"))]
-        finally:  # whatever happens, the child is no second run of the tests
-            os._exit(leaked != [])
+    assert not child_leaks(lambda path: path.endswith((".gz", ".1")))
     go.set()
-    assert os.waitpid(child, 0)[1] == 0
 
 
 @pytest.mark.skipif(not scenes.DESCRIPTORS.exists(), reason="looks for open files in /proc")
@@ -228,15 +229,12 @@ def test_a_fork_while_a_thread_opens_the_file(log, make, monkeypatch):
     thread = threading.Thread(target=write, args=(handler, range(1, 3)))
     thread.start()
     assert is_there.wait(20)
-    child = os.fork()
-    if not child:
-        try:
-            handler.handle(record(message="n9n"))
-            handler.close()
-            leaked = [path for path in map(target_of, scenes.DESCRIPTORS.iterdir()) if str(log) in path]
-        finally:  # whatever happens, the child is no second run of the tests
-            os._exit(leaked != [])
-    assert os.waitpid(child, 0)[1] == 0
+
+    def log_and_close():
+        handler.handle(record(message="n9n"))
+        handler.close()
+
+    assert not child_leaks(lambda path: str(log) in path, log_and_close)
     go.set()
     thread.join(30)
     assert "n9n" in unpacked_text(log)
