@@ -1,10 +1,10 @@
 """Compare rotating log handlers: speed, delay of a single record, and what gets lost.
 
-    uv run --group bench benchmarks/handlers.py [--rounds 7] [--records 20000] [--output FOLDER]
+    uv run --group bench benchmarks/handlers.py [--rounds 60] [--records 2000] [--output FOLDER]
 
-Speed: in each round every handler writes 120-byte lines, first from one process, then from four at once; the rounds are
-interleaved, so that a busy moment of the machine hits all alike, and medians are compared with those of
-`logging.FileHandler` and of `os.write`. Files rotate at 1 MiB, or every second. Safety: four processes write through at
+Speed: one process, then four at once, write 120-byte lines to a `logging.FileHandler` and to the handler in turn, some
+thousand at a time; the median of the ratios of such pairs is shown, because a busy moment of the machine hits both.
+Files rotate at 1 MiB, or every second. Safety: four processes write through at
 least 200 rotations by size, or for some seconds through one a second, and the lines are counted. Writes handlers.md and
 handlers.svg. Without concurrent-log-handler and loguru their rows are left out.
 """
@@ -17,6 +17,7 @@ import itertools
 import json
 import logging
 import logging.handlers
+import operator
 import os
 import platform
 import re
@@ -118,7 +119,7 @@ def make_log(name, path, limit, writer):
         return lambda number: logger.info(f"{time.time():.6f} {writer}-{number} {padding}")  # noqa: G004  loguru's own way
     handler = make(path, limit)
     handler.setFormatter(logging.Formatter("%(created).6f %(message)s"))
-    logger = logging.getLogger("benchmark")
+    logger = logging.getLogger(f"benchmark {name} {path}")
     logger.propagate = False
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
@@ -126,37 +127,51 @@ def make_log(name, path, limit, writer):
 
 
 def work(job):
-    """Be one writer: wait for the common start, log, and print what it took as JSON."""
-    log = make_log(job["name"], job["path"], job["limit"], job["writer"])
-    clock = time.perf_counter_ns
-    delays = array.array("q", bytes(8 * job["records"]))
-    log(job["records"])  # so that what is measured is the steady state: some handlers open their file only now
+    """Be one writer: each line of the input names the log that gets the next records; print when they were written."""
+    logs = [
+        make_log(name, job["path"] + str(number), job["limit"], job["writer"])
+        for number, name in enumerate(job["names"])
+    ]
+    for log in logs:
+        log(job["records"])  # so that what is measured is the steady state: some handlers open their file only now
     print("ready", flush=True)
-    sys.stdin.readline()
-    until = time.time() + job["seconds"] if job["seconds"] else None
-    number = 0
-    begin = time.monotonic()
-    if until:
-        while time.time() < until:
-            log(number)
-            number += 1
-            time.sleep(0.0002)
-    else:
-        for number in range(job["records"]):
-            start = clock()
-            log(number)
-            delays[number] = clock() - start
-        number += 1
-    end = time.monotonic()
+    delays, number = array.array("q"), 0
+    for line in sys.stdin:
+        log, measured = logs[int(line)], array.array("q")
+        begin = time.monotonic()
+        number = slow(log, job["seconds"]) if job["seconds"] else fast(log, job["records"], measured)
+        print(begin, time.monotonic(), flush=True)
+        if int(line) == len(logs) - 1:
+            delays += measured
     ranked = sorted(delays)
     logging.shutdown()
     sample = ranked[:: max(1, len(ranked) // 2000)]
     tail = ranked[-max(1, len(ranked) // 100) :]
-    print(json.dumps({"begin": begin, "end": end, "n": number, "sample": sample, "tail": tail}))
+    print(json.dumps({"n": number, "sample": sample, "tail": tail}))
 
 
-def run(folder, processes, **job):
-    """Let `processes` writers do the job at once; return what each of them measured."""
+def slow(log, seconds):
+    """Log for some seconds, some thousand records in each; return how many."""
+    until, number = time.time() + seconds, 0
+    while time.time() < until:
+        log(number)
+        number += 1
+        time.sleep(0.0002)
+    return number
+
+
+def fast(log, records, delays):
+    """Log that many records, and note how long each one took, in nanoseconds; return how many."""
+    clock = time.perf_counter_ns
+    for number in range(records):
+        start = clock()
+        log(number)
+        delays.append(clock() - start)
+    return records
+
+
+def run(folder, processes, turns, **job):
+    """Let `processes` writers log at once, to the log of each turn; return how long each took, and their results."""
     job = {"path": str(folder / "bench.log"), "limit": MIB, "seconds": 0, **job}
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     writers = [
@@ -167,15 +182,19 @@ def run(folder, processes, **job):
     ]
     for writer in writers:
         if writer.stdout.readline() != "ready\n":
-            sys.exit(f"{job['name']}: {writer.communicate()[1]}")
-    for writer in writers:
-        writer.stdin.write("go\n")
-        writer.stdin.flush()
+            sys.exit(f"{job['names']}: {writer.communicate()[1]}")
+    took = []
+    for turn in turns:
+        for writer in writers:
+            writer.stdin.write(f"{turn}\n")
+            writer.stdin.flush()
+        times = [[float(word) for word in writer.stdout.readline().split()] for writer in writers]
+        took.append(max(end for _, end in times) - min(begin for begin, _ in times))
     results = []
     for writer in writers:
         output, errors = writer.communicate()
         results.append({**json.loads(output), "tracebacks": errors.count("Traceback")})
-    return results
+    return took, results
 
 
 def quantile(results, share):
@@ -194,7 +213,7 @@ def count(folder, rotates, results):
     for path in folder.iterdir():
         if path.name.startswith((".", "_")) or path.suffix == ".lock":
             continue
-        suffix = path.name.removeprefix("bench.log").removeprefix(".")
+        suffix = path.name.removeprefix("bench.log0").removeprefix(".")
         period = None
         if rotates == "time" and re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d", suffix):
             period = time.mktime(time.strptime(suffix, SUFFIX))
@@ -214,19 +233,23 @@ def progress(text):
 
 
 def measure_speed(names, rounds, records):
-    """Return {(name, processes): {"rate": [...], "p50": [...], ...}}, rounds interleaved."""
+    """Return {(name, processes): {"ratio": x FileHandler, "rate": records a second, "p50": microseconds, ...}}.
+
+    In each round the same processes write to a `logging.FileHandler` and to the handler, one after the other, and the
+    ratio is taken of these two: what else the machine does in that moment hits both.
+    """
     figures = {}
-    for number in range(rounds):
-        for processes in (1, 4):
-            for name in names:
-                progress(f"speed: round {number + 1}/{rounds}, {processes} processes, {name}")
-                with tempfile.TemporaryDirectory() as folder:
-                    results = run(Path(folder), processes, name=name, records=records)
-                took = max(r["end"] for r in results) - min(r["begin"] for r in results)
-                row = figures.setdefault((name, processes), {})
-                row.setdefault("rate", []).append(processes * records / took)
-                for label, share in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)):
-                    row.setdefault(label, []).append(quantile(results, share))
+    for name, processes in itertools.product(names, (1, 4)):
+        progress(f"speed: {processes} processes, {name}")
+        with tempfile.TemporaryDirectory() as folder:
+            turns = [0, 1, 1, 0] * -(-rounds // 2)
+            took, results = run(Path(folder), processes, turns, names=[BASELINE, name], records=records)
+        pairs = [sorted(zip(turns[i : i + 2], took[i : i + 2], strict=True)) for i in range(0, len(turns), 2)]
+        figures[name, processes] = {
+            "ratio": statistics.median(base / own for (_, base), (_, own) in pairs),
+            "rate": processes * records / statistics.median(own for _, (_, own) in pairs),
+            **{label: quantile(results, share) for label, share in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999))},
+        }
     return figures
 
 
@@ -241,7 +264,7 @@ def measure_safety(names, records, seconds):
         limit = 4 * records * LINE_BYTES // 240
         with tempfile.TemporaryDirectory() as folder:
             limits = {"limit": limit, "seconds": seconds if rotates == "time" else 0}
-            results = run(Path(folder), 4, name=name, records=records, **limits)
+            _, results = run(Path(folder), 4, [0], names=[name], records=records, **limits)
             lost, misfiled = count(Path(folder), rotates, results)
         written = sum(result["n"] for result in results)
         found[name] = lost, written, misfiled, sum(result["tracebacks"] for result in results)
@@ -286,13 +309,10 @@ def table(names, figures, safety):
         "| handler | x FileHandler, 1 / 4 processes | x os.write | p50, us | p99 | p99.9 | lost | misfiled | errors |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    medians = {key: {label: statistics.median(values) for label, values in row.items()} for key, row in figures.items()}
     for name in names:
-        ratios = [
-            " / ".join(f"{medians[name, n]['rate'] / medians[base, n]['rate']:.2f}" for n in (1, 4))
-            for base in (BASELINE, RAW)
-        ]
-        delays = [" / ".join(f"{medians[name, n][label]:.1f}" for n in (1, 4)) for label in ("p50", "p99", "p99.9")]
+        own, raw = ([figures[each, n]["ratio"] for n in (1, 4)] for each in (name, RAW))
+        ratios = [f"{one:.2f} / {four:.2f}" for one, four in (own, map(operator.truediv, own, raw))]
+        delays = [" / ".join(f"{figures[name, n][label]:.1f}" for n in (1, 4)) for label in ("p50", "p99", "p99.9")]
         if name in safety:
             lost, written, misfiled, tracebacks = safety[name]
             timed = CONTENDERS[name][0] == "time"
@@ -305,23 +325,23 @@ def table(names, figures, safety):
 
 def plot(names, figures, safety):
     """Return an SVG: a bar for each handler's speed with four processes, and what it lost."""
-    rates = {name: statistics.median(figures[name, 4]["rate"]) for name in names if name != RAW}
-    base = rates[BASELINE]
-    scale = 260 / max(rates.values())
+    ratios = {name: figures[name, 4]["ratio"] for name in names if name != RAW}
+    base = figures[BASELINE, 4]["rate"]
+    scale = 260 / max(ratios.values())
     rows = []
-    for number, (name, rate) in enumerate(rates.items()):
+    for number, (name, ratio) in enumerate(ratios.items()):
         y = 44 + number * 26
         lost, _, misfiled, _ = safety.get(name, (0, 0, 0, 0))
         colour = "#c0392b" if lost or misfiled else "#2e7d32" if "applog" in name else "#78909c"
-        note = f"{rate / base:.2f} x"
+        note = f"{ratio:.2f} x"
         if name in safety:
             note += f", {lost:,} lost" + (f", {misfiled:,} misfiled" if misfiled else "")
         rows.append(
             f'<text x="268" y="{y + 14}" text-anchor="end">{name}</text>'
-            f'<rect x="276" y="{y}" width="{rate * scale:.0f}" height="19" fill="{colour}"/>'
-            f'<text x="{282 + rate * scale:.0f}" y="{y + 14}">{note}</text>'
+            f'<rect x="276" y="{y}" width="{ratio * scale:.0f}" height="19" fill="{colour}"/>'
+            f'<text x="{282 + ratio * scale:.0f}" y="{y + 14}">{note}</text>'
         )
-    height = 58 + len(rates) * 26
+    height = 58 + len(ratios) * 26
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 {height}" role="img" '
         'font-family="sans-serif" font-size="13"><title>Rotating log handlers compared</title>'
@@ -340,8 +360,8 @@ def installed(name):
 def main():
     """Be a worker, or measure all handlers and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--records", type=int, default=20_000, help="lines of each process")
+    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--records", type=int, default=2_000, help="lines of each process in a round")
     parser.add_argument("--seconds", type=float, default=6, help="of the safety runs by time")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent)
     parser.add_argument("--only", default="", help="handlers whose name contains this, and the base")
