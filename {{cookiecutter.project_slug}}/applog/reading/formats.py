@@ -78,10 +78,10 @@ _FORMATS = [
 _BETWEEN = re.compile(r"[\s,:]*")  # two values of a JSON object
 _EPOCH = re.compile(r"\d{10}(?:\d{3})?(?:\.\d+)?")
 _STATUS = re.compile(r'" ([1-5])\d\d ')  # of a request, in runserver's record
-_OF_STATUS = {"INFO": "] ", "WARNING": '" 4', "ERROR": '" 5'}  # what a status of such a level stands behind
+_OF_STATUS = {"INFO": r"\] ", "WARNING": '" 4', "ERROR": '" 5'}  # what a status of such a level stands behind
 SAME_LEVELS = {"WARN": "WARNING", "FATAL": "CRITICAL"}
 NAMELESS, SPACE = "Level", r"\x20"  # how `logging` calls a level without a name, and a space of a level in text
-_RARE = {"critical": ("ritical",), "fatal": ("fatal", "Fatal")}  # words in messages
+_SPACES, _BEHIND_LEVEL = r"(?: |\\x20)", r'[ "\]:/|]'
 
 
 def parse_time(text: str) -> datetime | None:
@@ -108,28 +108,26 @@ def parse_record(text: str) -> dict[str, Any]:
 
 
 def level_forms(name: str) -> list[str]:
-    """Return how the level `name` is written in a record, in one of the formats; perhaps in others' messages, too."""
-    names = [name, *(other for other, same in SAME_LEVELS.items() if same == name)]
-    names += [name.replace(" ", SPACE)] if " " in name else []
-    forms = [form for word in names for form in (word, *_small_forms(word.lower()))]
+    """Return expressions, in either case, for how the level `name` is written in a record, in one of the formats.
+
+    They may match in others' messages, too.
+    """
+    names = [name, json.dumps(name)[1:-1], *(other for other, same in SAME_LEVELS.items() if same == name)]
+    forms = [re.escape(word).replace(r"\ ", _SPACES) + _BEHIND_LEVEL for word in dict.fromkeys(names)]
     return [*forms, _OF_STATUS[name]] if name in _OF_STATUS else forms
 
 
 def level_forms_from(number: int) -> list[str]:
-    """Return how levels from this number on are written in a record; perhaps in others' messages, too."""
+    """Return expressions as `level_forms` does, for levels from this number on."""
+    # In either case, the one for those without a name would begin at the key of each JSON record.
     names = sorted(name for name, own in logging.getLevelNamesMapping().items() if own >= number)
-    return [*(form for name in names for form in level_forms(name)), NAMELESS]
+    return [*(form for name in names for form in level_forms(name)), rf"(?-i:{NAMELESS}{_SPACES})\d"]
 
 
 def level_number(name: str) -> int:
     """Return the number of a level, -1 for none that is known. One without a name has its number in it."""
     found = re.fullmatch(rf"{NAMELESS} (\d{{1,9}})", name)
     return int(found[1]) if found else logging.getLevelNamesMapping().get(name, -1)
-
-
-def _small_forms(word: str) -> tuple[str, ...]:
-    # As few as can be, because each is searched for; without the first letter, which may be a capital.
-    return _RARE.get(word) or tuple(f"{word[1:]}{end}" for end in ' "]')
 
 
 def logger_forms(names: Sequence[str]) -> list[str]:
@@ -141,7 +139,11 @@ def logger_forms(names: Sequence[str]) -> list[str]:
 
 def normal_level(name: str) -> str:
     """Return a level's name as logging has it, of one that is written in another case, or is another name for it."""
-    name = name.upper() if name.isalpha() else name.replace(SPACE, " ")
+    name, known = name.replace(SPACE, " "), logging.getLevelNamesMapping()
+    if name not in known:
+        upper = name.upper()
+        own = next((own for own in known if own.upper() == upper), "")
+        name = own or (upper if name.isalpha() else name.capitalize() if level_number(name.capitalize()) >= 0 else name)
     return SAME_LEVELS.get(name, name)
 
 

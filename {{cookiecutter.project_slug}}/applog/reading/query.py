@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from applog.fingerprint import REFUSALS, TRACEBACK, fingerprint, split_context
-from applog.reading.formats import OWN_FIELDS, SAME_LEVELS, level_forms, level_forms_from, level_number, logger_forms
+from applog.reading.formats import OWN_FIELDS, level_forms, level_forms_from, level_number, logger_forms, normal_level
 from applog.reading.record import Record
 from applog.reading.search import Pattern, Pieces, Search, Text, WrongSearchError, gettext_noop
 
@@ -90,7 +90,7 @@ class Query:
     @cached_property
     def _named_levels(self) -> list[str]:
         names = self.level.lstrip("=-").split(",") if self.level[:1] in {"=", "-"} else [self.level]
-        return [SAME_LEVELS.get(name, name) for name in names]
+        return [normal_level(name) for name in names]
 
     def has_level(self, level: str) -> bool:
         """Tell whether records of a level are asked for."""
@@ -100,7 +100,7 @@ class Query:
 
     @cached_property
     def _level_forms(self) -> list[str]:
-        """Texts of which each record of the levels that are asked for has one; none if all match, or all but some."""
+        """Expressions of which each record of the levels asked for has one; none if all match, or all but some."""
         if not self.level or self.level[0] == "-":
             return []
         if self.level[0] == "=":
@@ -118,9 +118,9 @@ class Query:
         """Searches in bytes. Every matching record has a hit of each; a record that has them need not match."""
         found: list[Search] = []
         if self._level_forms:
-            found.append(Pieces(*self._level_forms))
+            found.append(Pieces(expressions=self._level_forms))
         if self.errors:
-            found.append(Pieces(*level_forms_from(logging.ERROR), TRACEBACK))
+            found.append(Pieces(TRACEBACK, expressions=level_forms_from(logging.ERROR)))
         if self.loggers[0]:
             found.append(Pieces(*logger_forms(self.loggers[0])))
         if self.request_id:

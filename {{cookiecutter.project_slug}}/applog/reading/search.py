@@ -9,6 +9,7 @@ if there is such a text.
 import json
 import re
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Protocol
 
@@ -50,29 +51,35 @@ def gettext_noop(sentence: str) -> str:
 
 
 class Pieces:
-    """Finds the first of several texts."""
+    """Finds the first of several texts and expressions.
+
+    Expressions ignore the case of ASCII letters, and begin with a text: each is sought by itself, which is quick then.
+    """
 
     exact = False
 
-    def __init__(self, *pieces: str) -> None:
-        self._pieces = tuple(piece.encode() for piece in dict.fromkeys(pieces))
+    def __init__(self, *texts: str, expressions: Iterable[str] = ()) -> None:
+        pieces = [regex.compile(regex.escape(text.encode())) for text in dict.fromkeys(texts)]
+        pieces += [regex.compile(text.encode(), regex.IGNORECASE) for text in dict.fromkeys(expressions)]
+        self._searches = [piece.search for piece in pieces]
         self._block = b""
-        self._next: dict[bytes, int] = {}
+        self._next: list[int] = []
 
     def find(self, block: bytes, place: int) -> int:
-        """Return where the first of the texts begins, at or after `place`, or -1."""
+        """Return where the first of them begins, at or after `place`, or -1."""
         if block is not self._block:
-            self._block, self._next = block, {}
-        for piece in self._pieces:
+            self._block, self._next = block, [-1] * len(self._searches)
+        for number, search in enumerate(self._searches):
             # A rare text is not searched for again after each hit of a frequent one.
-            known = self._next.get(piece, 0)
-            if 0 <= known < place or piece not in self._next:
-                self._next[piece] = block.find(piece, place)
-        return min((found for found in self._next.values() if found >= 0), default=-1)
+            if self._next[number] < place:
+                found = search(block, place)
+                self._next[number] = found.start() if found else len(block)
+        first = min(self._next, default=len(block))
+        return first if first < len(block) else -1
 
     def is_in(self, data: bytes) -> bool:
-        """Tell whether `data` contains one of the texts."""
-        return any(piece in data for piece in self._pieces)
+        """Tell whether `data` has one of them."""
+        return any(search(data) for search in self._searches)
 
 
 class Text:

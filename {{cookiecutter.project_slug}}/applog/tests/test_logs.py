@@ -155,8 +155,27 @@ def test_a_level_without_a_name_is_as_severe_as_its_number(
     assert logs("--level", "ERROR").endswith(" Level 45 shop [-] of 45\n")
     assert "of 25" not in logs("--level", "ERROR")
     assert logs("--level", "DEBUG").count("\n") == logs("--level=-INFO").count("\n") == 2
+    assert logs("--level", "=level 45").endswith(" Level 45 shop [-] of 45\n")
     assert "1 record of 1 kind " in logs("errors")
     assert " 1 Level" in logs("stats", "--level", "WARNING")
+
+
+@pytest.mark.parametrize("formatter", [TextFormatter, JsonFormatter])
+def test_a_level_of_ones_own_is_found_by_its_name_in_any_case(
+    logs: Logs, path: Path, formatter: Callable[[], logging.Formatter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search for WARNING and above must not lose the records of logging.addLevelName(35, "Audit")."""
+    monkeypatch.setattr(logging, "_levelToName", dict(logging._levelToName))
+    monkeypatch.setattr(logging, "_nameToLevel", dict(logging._nameToLevel))
+    path.parent.mkdir()
+    for number, name in ((35, "Audit"), (36, "Very Loud"), (37, "LÄRM")):
+        logging.addLevelName(number, name)
+        record = {"msg": "hello", "name": "shop", "created": time.time(), "levelno": number, "levelname": name}
+        with path.open("a", encoding="utf-8") as file:
+            file.write(formatter().format(logging.makeLogRecord(record)) + "\n")
+    assert logs("--level", "WARNING").count("\n") == 3
+    for name in ("Audit", "very loud", "lärm"):
+        assert logs("--level", f"={name}").count("\n") == 1
 
 
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00.000+14:00", "9999-12-31T23:59:59.999-12:00"])

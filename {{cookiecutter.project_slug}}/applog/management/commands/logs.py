@@ -110,7 +110,7 @@ class Command(BaseCommand):
         parser.add_argument("-n", "--lines", type=int, help=f"records, by default {LINES}, or all since --since")
         parser.add_argument("-f", "--follow", action="store_true", help="and records that are added, until Ctrl+C")
         levels = "this level and above; =INFO,ERROR only these; --level=-INFO all others"
-        parser.add_argument("-l", "--level", type=str.upper, default="", help=levels)
+        parser.add_argument("-l", "--level", default="", help=levels)
         parser.add_argument("-g", "--grep", metavar="TEXT", default="", help="text in the record, in either case")
         parser.add_argument("-x", "--exclude", metavar="TEXT", action="append", help="without records with this text")
         parser.add_argument("-e", "--regex", metavar="PATTERN", default="", help="a regular expression, for one line")
