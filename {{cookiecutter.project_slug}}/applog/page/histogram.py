@@ -10,13 +10,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from applog.reading.counts import Counts, Levels, add_levels, count_records
+from applog.reading.counts import Levels, add_levels, count_records
 from applog.reading.log import RotatedLog
 from applog.reading.measures import bucket
 from applog.reading.query import LEVELS, Query
 from applog.text import now, show_number
 
-SECONDS = 0.2  # to count, twice at most
+SECONDS = 0.2  # to count
+TRIED = 0.2  # of it, to see how far it will get
 BARS, MOST_BARS = 60, 120
 DAY = timedelta(days=1)
 STEPS = [
@@ -153,23 +154,22 @@ def count(logs: Sequence[RotatedLog], query: Query) -> Histogram:
         return Histogram([])
     begin = max(first, end - MOST_BARS * DAY)
     step = choose_step(begin, end)
-    levels, reached, complete = count_from(begin if begin > first else query.since, step, logs, query)
+    found = count_from(begin if begin > first else query.since, step, logs, query, SECONDS * TRIED)
     # Where a clock was set back, the last record is not that of the last time.
-    latest = max((time for time in levels if time <= now()), default=end)
-    is_short, is_late = bool(reached and end - reached < (end - begin) / 4), latest > end
-    if is_short or is_late:
-        # Only a few bars have records, which are counted again in finer steps; or there are more bars.
+    latest = max((time for time in found.levels if time <= now()), default=end)
+    if not found.complete or latest > end:
         end = max(end, latest)
-        begin = max(filter(None, (begin, reached, end - MOST_BARS * DAY)))
-        step = choose_step(begin, end)
-        levels, reached, complete = count_from(begin if begin > first else query.since, step, logs, query)
-    begin = max(filter(None, (begin, reached)))
-    bars = make_bars(levels, begin, end, step) if levels else []
+        # Bars for as far as counting will get, with room for as many again.
+        step = choose_step(max(begin, end - (end - found.stopped) / TRIED) if found.stopped else begin, end)
+        begin = max(begin, end - MOST_BARS * step)
+        found = count_from(begin if begin > first else query.since, step, logs, query, SECONDS * (1 - TRIED))
+    begin = max(filter(None, (begin, found.reached)))
+    bars = make_bars(found.levels, begin, end, step) if found.levels else []
     # What is before `reached` is counted by its link.
-    known = sum(found.total() for time, found in levels.items() if not reached or time >= reached)
+    known = sum(levels.total() for time, levels in found.levels.items() if not found.reached or time >= found.reached)
     outside = known - sum(bar.levels.total() for bar in bars)
     reached = begin if bars and begin > first else None
-    return Histogram(bars, reached, complete and begin == first, outside=outside)
+    return Histogram(bars, reached, found.complete and begin == first, outside=outside)
 
 
 def find_window(logs: Sequence[RotatedLog], query: Query) -> tuple[datetime | None, datetime | None]:
@@ -196,31 +196,38 @@ def choose_step(begin: datetime, end: datetime) -> timedelta:
     return next((step for step in STEPS if (end - begin) / step < BARS), DAY)
 
 
-def count_from(
-    begin: datetime | None, step: timedelta, logs: Sequence[RotatedLog], query: Query
-) -> tuple[Levels, datetime | None, bool]:
-    """Count the records of each log from `begin` on, or all. Returns counts, `reached` and `complete` of Histogram."""
-    query, zone = replace(query, since=begin), timezone.get_current_timezone()
-    levels: Levels = {}
+@dataclass
+class Found:
+    """What was counted, from `reached` on all of it. If the time ran out, `complete` is False.
+
+    `stopped` is the time of the record before those that were looked at.
+    """
+
+    levels: Levels
     reached: datetime | None = None
-    complete = True
+    stopped: datetime | None = None
+    complete: bool = True
+
+
+def count_from(
+    begin: datetime | None, step: timedelta, logs: Sequence[RotatedLog], query: Query, seconds: float
+) -> Found:
+    """Count the records of each log from `begin` on, or all."""
+    query, zone = replace(query, since=begin), timezone.get_current_timezone()
+    found = Found({})
     for log in logs:
-        counts = count_records([log], step, query=query, zone=zone, seconds=SECONDS / len(logs))
-        add_levels(levels, counts.levels)
+        counts = count_records([log], step, query=query, zone=zone, seconds=seconds / len(logs))
+        add_levels(found.levels, counts.levels)
         if not counts.complete:
-            complete = False
-            reached = max(filter(None, (reached, find_reached(log, counts))), default=None)
-    return levels, reached, complete
-
-
-def find_reached(log: RotatedLog, counts: Counts) -> datetime | None:
-    """Return the time from which on all records of a log are counted."""
-    times = sorted(time for time in counts.levels if time <= now())
-    # Of the bar in which counting stopped only a part is counted. That need not be the oldest one, where a clock was
-    # wrong for a while.
-    stopped = log.find_time_before(counts.older[log.name]) if log.name in counts.older else None
-    whole = [time for time in times if stopped and time > stopped]
-    return next(iter(whole or reversed(times[:2])), None)
+            found.complete = False
+            stopped = log.find_time_before(counts.older[log.name]) if log.name in counts.older else None
+            found.stopped = max(filter(None, (found.stopped, stopped)), default=None)
+            # Of the bar in which counting stopped only a part is counted: the oldest, but for clocks that were wrong.
+            times = sorted(time for time in counts.levels if time <= now())
+            whole = [time for time in times if stopped and time > stopped]
+            reached = next(iter(whole or reversed(times[:2])), None)
+            found.reached = max(filter(None, (found.reached, reached)), default=None)
+    return found
 
 
 def make_bars(levels: Levels, begin: datetime, end: datetime, step: timedelta) -> list[Bar]:

@@ -63,7 +63,7 @@ def _rotation(suffix: str) -> tuple[str, Any]:
         return "", ()
     if found["number"]:
         return "number", -int(found["number"])
-    return "date", (re.sub(r"\D", "", found["date"]), int(found["count"] or 0))
+    return "date", (found["date"].replace("-", "").replace("_", ""), int(found["count"] or 0))
 
 
 class Listing:

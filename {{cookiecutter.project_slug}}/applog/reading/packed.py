@@ -110,12 +110,16 @@ def index_of(status: os.stat_result) -> Index:
     with _indexes_lock:
         index = _indexes.setdefault(key, Index())
         _indexes.move_to_end(key)
-        while sum(len(known.states) for known in _indexes.values()) > STATES:
-            longest = max(_indexes.values(), key=lambda known: len(known.states))
-            if len(longest.states) > len(_indexes):
-                longest.thin()
+        sizes = [len(known.states) for known in _indexes.values()]
+        while sum(sizes) > STATES:
+            longest = sizes.index(max(sizes))
+            if sizes[longest] > len(sizes):
+                known = list(_indexes.values())[longest]
+                known.thin()
+                sizes[longest] = len(known.states)
             else:
                 _indexes.popitem(last=False)
+                del sizes[0]
     return index
 
 
