@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
@@ -36,12 +36,21 @@ DOWNLOAD_SECONDS = 20.0  # gunicorn kills a worker that is busy for 30
 UNREAD_SECONDS = 30.0  # until a piece must have been read
 
 
+class DownloadForm(LogForm):
+    """The filters of a download, and where it goes on: it is no page, so that it has no position among records."""
+
+    def __init__(self, data: QueryDict) -> None:
+        super().__init__(data)
+        for name in ("before", "around", "live"):
+            del self.fields[name]
+
+
 @require_safe
 def download(request: HttpRequest) -> HttpResponseBase:
     """Send all matching records, oldest first, as they are in the files; of huge ones the beginning."""
     request.log_level = logging.DEBUG  # type: ignore[attr-defined]  # reading is recorded by itself
     with in_zone(request.GET.get("zone")):
-        form = LogForm(request.GET)
+        form = DownloadForm(request.GET)
         is_valid = form.is_valid()
     if not is_valid:
         return HttpResponse("\n".join(form.sentences), status=400, content_type="text/plain")

@@ -23,6 +23,12 @@ KEPT = {"log", "level", "error", "zone", "own", "live"}
 POSITIONS = {"before", "after", "around"}
 
 
+def without_live(values: dict[str, str]) -> dict[str, str]:
+    """Return the values of an address without live mode, where it would do nothing: with a position, or an end."""
+    ends = any(values.get(name) for name in (*POSITIONS, "until"))
+    return {name: value for name, value in values.items() if name != "live"} if ends else values
+
+
 class LogForm(forms.Form):
     """The filters, and the position in the logs.
 
@@ -108,6 +114,9 @@ class LogForm(forms.Form):
         if since and until and since >= until:
             raise ValidationError(_("The time has to begin before it ends."))
         positions = [self.cleaned_data[name] for name in POSITIONS if self.cleaned_data.get(name)]
+        # The form of the page in live mode, which has empty fields as well, may be sent with an end: live mode is over.
+        if self.cleaned_data.get("live") and (until or positions) and "" not in data.values():
+            raise ValidationError(_("Live mode shows what is added: leave out the end of the time and the position."))
         if len(positions) > 1 or any(position.keys() - {log.name for log in self.chosen} for position in positions):
             message = _("This position in the logs does not match the other filters.")
             raise ValidationError(message)
@@ -173,15 +182,15 @@ class LogForm(forms.Form):
         given = {name: value for name, value in self.data.items() if value and name in self.fields}
         if given.get("log") == self.first:
             del given["log"]
-        return given
+        return without_live(given)
 
     def link(self, **changes: str) -> str:
         """Return the query string with other values.
 
-        Changing a filter drops the position; changing the position turns live mode off.
+        Changing a filter drops the position; with a position, or an end of the time, live mode is off.
         """
-        left_out = {*POSITIONS, "live"} if changes.keys() & POSITIONS else POSITIONS
-        values = {name: value for name, value in self.values.items() if name not in left_out} | changes
+        values = {name: value for name, value in self.values.items() if name not in POSITIONS} | changes
+        values = without_live(values)
         if values.get("log") == self.first:
             del values["log"]
         return "?" + urlencode({name: value for name, value in values.items() if value})

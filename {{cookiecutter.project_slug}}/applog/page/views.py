@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -25,7 +26,7 @@ from applog.page.forms import LogForm
 from applog.page.marks import Marker
 from applog.page.places import BUSY, answer_form, busy, place
 from applog.page.rows import Row
-from applog.reading.pages import Page, Position, read_newer, read_older
+from applog.reading.pages import Page, Position, read_late, read_newer, read_older
 from applog.reading.search import SlowPatternError
 from applog.text import SLOW_PATTERN, now, show_number, show_share, show_size, show_time
 
@@ -152,7 +153,7 @@ def links(request: HttpRequest, form: LogForm, found: Page) -> dict[str, Any]:
         "download": f"download/{form.link(live='')}",
         "permalink": form.link(**moments, before=str(found.newer)),
         "live": form.link(live="" if data["live"] else "1") if can_live else "",
-        "token": sign(request, form.link(), found.newer, time.time(), time.time(), 0)
+        "token": sign(request, form.link(), found.newer, Position(), time.time(), time.time(), 0)
         if can_live and data["live"]
         else "",
         "show_reads": form.link(own="1") if form.leaves_out_reads else "",
@@ -188,12 +189,12 @@ def describe_log(log: ProjectLog) -> dict[str, Any]:
     }
 
 
-def sign(request: HttpRequest, filters_of_page: str, position: Position, *state: float) -> str:
-    """Return a token for live mode: user, filters, position, and its state.
+def sign(request: HttpRequest, filters_of_page: str, position: Position, late: Position, *state: float) -> str:
+    """Return a token for live mode: user, filters, position, that in the rotated file before it, and its state.
 
     That is when reading was last logged, when records were last counted, and how many have come since.
     """
-    values = [str(request.user.pk), filters_of_page, str(position), *state]
+    values = [str(request.user.pk), filters_of_page, str(position), str(late), *state]
     return signing.dumps(values, salt=NEWS_SALT)
 
 
@@ -204,28 +205,25 @@ def news(request: HttpRequest) -> HttpResponseBase:
     These requests, one each second, are not logged. Opening the page is recorded, and again each hour.
     """
     try:
-        user, filters_of_page, position, logged, counted, uncounted = signing.loads(
+        user, filters_of_page, position, rotated, logged, counted, uncounted = signing.loads(
             request.GET.get("token", ""), salt=NEWS_SALT, max_age=NEWS_AGE
         )
     except (signing.BadSignature, ValueError):
-        user, filters_of_page, position, logged, counted, uncounted = "", "", "", 0.0, 0.0, 0
+        user, filters_of_page, position, rotated, logged, counted, uncounted = "", "", "", "", 0.0, 0.0, 0
     filters = QueryDict(filters_of_page[1:])
     with in_zone(filters.get("zone")):
         form = LogForm(filters)
         if user != str(request.user.pk) or request.GET.keys() != {"token"} or not form.is_valid():
             return HttpResponse(_("Load the page again."), status=400, content_type="text/plain")
-        options: dict[str, Any] = {
-            "count": NEWS_RECORDS,
-            "query": form.query,
-            "seconds": NEWS_SECONDS,
-            "size": NEWS_CHARACTERS,
-        }
+        options: dict[str, Any] = {"count": NEWS_RECORDS, "query": form.query, "seconds": NEWS_SECONDS / 2}
         drawn = ""
         with place() as free:
             if not free:
                 return busy(request, HttpResponse(BUSY, content_type="text/plain"))
             try:
-                found = read_newer(form.chosen, Position.parse(position), **options)
+                more, late = read_late(form.chosen, Position.parse(rotated), **options)
+                found = read_newer(form.chosen, Position.parse(position), size=NEWS_CHARACTERS, **options)
+                found = replace(found, records=found.records + more)
                 uncounted += len(found.records)
                 if uncounted and time.time() - counted > CHART_SECONDS:
                     drawn = render_to_string("applog/log_chart.html", chart(form, count(form)))
@@ -237,6 +235,8 @@ def news(request: HttpRequest) -> HttpResponseBase:
             security.record(logging.INFO, "sensitive_read", f"log page, live, {form.description}", request)
         request.log_level = logging.NOTSET  # type: ignore[attr-defined]
         rows, html, _hits = make_rows(form, found)
-        token = sign(request, filters_of_page, found.newer, logged, counted, uncounted)
-        more = not found.exhausted
-        return JsonResponse({"count": len(rows), "rows": html, "chart": drawn, "token": token, "more": more})
+        late = Position({**late, **found.left})
+        token = sign(request, filters_of_page, found.newer, late, logged, counted, uncounted)
+        return JsonResponse(
+            {"count": len(rows), "rows": html, "chart": drawn, "token": token, "more": not found.exhausted}
+        )

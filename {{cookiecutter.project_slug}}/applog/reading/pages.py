@@ -11,8 +11,8 @@ Like applog.reading.log, these functions skip files that vanish or cannot be ope
 import math
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import quote, unquote
 
@@ -55,6 +55,8 @@ class Page:
         older, newer: the positions from which `read_older` and `read_newer` continue.
         complete: False if the time ran out before the page was full. Continue in the same direction.
         exhausted: True if there are no more records in that direction.
+        left: where reading has gone on from one file of a log to the next one, the last such position of each log. More
+            may be written there, by a process that does not know yet that another has rotated the file.
 
     """
 
@@ -63,6 +65,7 @@ class Page:
     newer: Position
     complete: bool
     exhausted: bool
+    left: Position = field(default_factory=Position)
 
 
 def find_end(logs: Iterable[RotatedLog]) -> Position:
@@ -115,8 +118,8 @@ def read_older(  # noqa: PLR0913  named arguments
 
     """
     newer = find_end(logs) if position is None else position
-    records, older, complete, exhausted = _read(logs, newer, count, query, seconds, size, forwards=False)
-    return Page(records, older, newer, complete, exhausted)
+    records, older, complete, exhausted, left = _read(logs, newer, count, query, seconds, size, forwards=False)
+    return Page(records, older, newer, complete, exhausted, left)
 
 
 def read_newer(  # noqa: PLR0913
@@ -129,8 +132,33 @@ def read_newer(  # noqa: PLR0913
     size: float = math.inf,
 ) -> Page:
     """Return the first matching records after `position`, newest first. The arguments are those of `read_older`."""
-    records, newer, complete, exhausted = _read(logs, position, count, query, seconds, size, forwards=True)
-    return Page(records[::-1], position, newer, complete, exhausted)
+    records, newer, complete, exhausted, left = _read(logs, position, count, query, seconds, size, forwards=True)
+    return Page(records[::-1], position, newer, complete, exhausted, left)
+
+
+def read_late(
+    logs: Sequence[RotatedLog], position: Position, *, count: int, query: Query = EVERY_RECORD, seconds: float = 60.0
+) -> tuple[list[Record], Position]:
+    """Return the matching records behind `position` in the same files, newest first, and the position behind them.
+
+    Raises SlowPatternError.
+    """
+    deadline, reached = time.monotonic() + seconds, Position(position)
+    records: list[Record] = []
+    shown: dict[str, str] = {}
+    for log in logs:
+        if not (cursor := position.get(log.name)):
+            continue
+        with closing(log.scan(cursor, query, forwards=True)) as found:
+            for record, place in found:
+                if not place or place.identity != cursor.identity:  # of the next file, or of a copy
+                    break
+                reached[log.name] = place
+                if record and (not record.time or shown.setdefault(record.raw, log.name) == log.name):
+                    records.append(record)
+                if len(records) >= count or time.monotonic() > deadline:
+                    break
+    return records[::-1], reached
 
 
 def _read(  # noqa: PLR0913, PLR0917  what its two callers take
@@ -142,10 +170,10 @@ def _read(  # noqa: PLR0913, PLR0917  what its two callers take
     size: float,
     *,
     forwards: bool,
-) -> tuple[list[Record], Position, bool, bool]:
+) -> tuple[list[Record], Position, bool, bool, Position]:
     """Merge the logs by time until the page is full or the time is over."""
     deadline = time.monotonic() + seconds
-    reached, in_time = Position(position), True
+    reached, left, in_time = Position(position), Position(), True
     records: list[Record] = []
     streams = {log.name: log.scan(position.get(log.name), query, forwards=forwards) for log in logs}
     sign = 1 if forwards else -1
@@ -161,7 +189,7 @@ def _read(  # noqa: PLR0913, PLR0917  what its two callers take
                         # A record without a time stays next to the one read before it.
                         last[name] = sign * record.time.timestamp() if record.time else last[name]
                         break
-                    _go(reached, name, place)
+                    _go(reached, left, name, place)
                     if time.monotonic() > deadline:
                         in_time = False
                         break
@@ -173,7 +201,7 @@ def _read(  # noqa: PLR0913, PLR0917  what its two callers take
                 record = heads[name][0]
                 others = [other for other, (head, _) in heads.items() if head.raw == record.raw] if record.time else []
                 for other in {name, *others}:
-                    _go(reached, other, heads.pop(other)[1])
+                    _go(reached, left, other, heads.pop(other)[1])
                 # Two processes may have written two records into the logs in another order each.
                 if not record.time or shown.setdefault(record.raw, name) == name:
                     records.append(record)
@@ -185,10 +213,12 @@ def _read(  # noqa: PLR0913, PLR0917  what its two callers take
         for stream in streams.values():
             stream.close()
     full = len(records) == count or size <= 0
-    return records, reached, in_time or full, not streams and not heads
+    return records, reached, in_time or full, not streams and not heads, left
 
 
-def _go(position: Position, name: str, cursor: Cursor | None) -> None:
-    """Move on to `cursor`, or stay where no file can be read yet."""
+def _go(position: Position, left: Position, name: str, cursor: Cursor | None) -> None:
+    """Move on to `cursor`, or stay where no file can be read yet. Note where a file was left."""
     if cursor:
+        if (last := position.get(name, NO_FILE)).identity not in {NO_FILE.identity, cursor.identity}:
+            left[name] = last
         position[name] = cursor

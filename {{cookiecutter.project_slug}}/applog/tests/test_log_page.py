@@ -16,7 +16,7 @@ from http import HTTPStatus
 from io import StringIO
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import pytest
 from django.conf import settings as django_settings
@@ -215,6 +215,63 @@ def test_live_mode_sends_what_is_new(reader: Client, write: Write) -> None:
     assert news["count"] == 0
     reader.force_login(get_user_model().objects.create_superuser("admin"))
     assert reader.get(reverse("admin:applog_log_news"), {"token": token}).status_code == 400
+
+
+def test_live_mode_shows_what_comes_late_into_a_rotated_file(
+    reader: Client, write: Write, files: dict[str, Path]
+) -> None:
+    """A process may have the file open that another has just rotated."""
+
+    path = files["django"]
+    write("old", "    at length, as a file is known by its beginning")
+    [token] = re.findall('data-token="([^"]+)"', show(reader, live="1"))
+
+    def news() -> list[str]:
+        nonlocal token
+        found = reader.get(reverse("admin:applog_log_news"), {"token": token}).json()
+        token = found["token"]
+        return messages(found["rows"])
+
+    write("last")
+    rotated = path.with_name(f"{path.name}.1")
+    path.rename(rotated)
+    write("first of the new file")
+    assert news() == ["first of the new file", "last"]
+    new = path.read_bytes()
+    with rotated.open("ab") as file:
+        file.write(new.replace(b"first of the new file", b"late"))
+    write("second")
+    assert news() == ["second", "late"]
+    assert news() == []
+    with rotated.open("ab") as file:
+        file.write(new.replace(b"first of the new file", b"later"))
+    assert news() == ["later"]
+    assert news() == []
+
+
+@pytest.mark.parametrize("parameters", [{"until": "1h"}, {"before": "django:1.1.1.1"}, {"around": "django:1.1.1.1"}])
+def test_live_mode_with_an_end_is_refused(reader: Client, write: Write, parameters: dict[str, str]) -> None:
+    """An option that does nothing is a mistake that is not seen. The page's own form and links turn it off."""
+    write("hello")
+    address = reverse("admin:applog_log_changelist")
+    wrong = reader.get(address, {"live": "1", **parameters})
+    assert (wrong.status_code, "Live mode shows what is added" in wrong.text) == (400, True)
+    sent = reader.get(address, {"live": "1", "text": "", **parameters})
+    assert (sent.status_code, sent.headers["Location"]) == (302, f"?{urlencode(parameters)}")
+    for link in re.findall(r'href="(\?[^"]*)"', show(reader, live="1")):
+        assert reader.get(address + link.replace("&amp;", "&")).status_code == 200, link
+
+
+@pytest.mark.parametrize("name", ["before", "around", "live"])
+def test_a_download_refuses_what_it_would_ignore(reader: Client, write: Write, name: str) -> None:
+    """Who asks for the records before a position must not get all of them in silence."""
+    write("hello")
+    value = "1" if name == "live" else "django:1.1.1.1"
+    answer = reader.get(reverse("admin:applog_log_download"), {name: value})
+    assert (answer.status_code, answer.text) == (
+        400,
+        "The address has a parameter that this page does not know, or has one twice.",
+    )
 
 
 def test_live_mode_logs_itself_once(reader: Client, write: Write, caplog: pytest.LogCaptureFixture) -> None:
@@ -564,7 +621,7 @@ def test_all_that_is_wrong_is_said_at_once(reader: Client, write: Write, setting
     assert sorted(labels) == ["From", "Kind of search", "Log", "before"]
     assert len(sentences) == 5
     if name == "changelist":
-        assert reader.get(f"{address}download/", wrong).text.count("\n") == 4
+        assert reader.get(f"{address}download/", wrong).text.count("\n") == 3  # which does not know "before"
     settings.LANGUAGE_CODE = "de"
     assert any(sentence.startswith("Art der Suche: ") for sentence in said(reader.get(address, wrong).text))
 
