@@ -137,14 +137,15 @@ def test_equal_lines_without_a_time_are_each_shown(log, forwards):
 
 
 @WAYS
-def test_records_that_two_logs_have_in_another_order_are_shown_once(log, forwards):
+@pytest.mark.parametrize("count", [1, 3, 100])
+def test_records_that_two_logs_have_in_another_order_are_shown_once(log, forwards, count):
     """Two processes at once write one record into the first log first, and the other into the second."""
     lines = [text(number) for number in range(40)]
     swapped = [line for first, second in zip(lines[::2], lines[1::2], strict=True) for line in (second, first)]
     write(log, "".join(lines))
     security = log.with_name("security.log")
     write(security, "".join(swapped))
-    found = read_all([RotatedLog(log), RotatedLog(security)], count=100, forwards=forwards)
+    found = read_all([RotatedLog(log), RotatedLog(security)], count=count, forwards=forwards)
     assert sorted(numbers(found)) == list(range(40))
 
 

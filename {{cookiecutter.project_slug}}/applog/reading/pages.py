@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Self
 from urllib.parse import quote, unquote
 
@@ -21,6 +22,7 @@ from applog.reading.query import EVERY_RECORD, Query
 from applog.reading.record import NO_FILE, Cursor, Record
 
 REMEMBERED = 100  # records, of which another log may have the same
+PASSED, PASSED_SHARE = 20, 0.1  # of each log, on the other side of a position; of the time, to read them
 
 
 class Position(dict[str, Cursor]):
@@ -179,7 +181,8 @@ def _read(  # noqa: PLR0913, PLR0917  what its two callers take
     sign = 1 if forwards else -1
     last = dict.fromkeys(streams, -float("inf"))
     heads: dict[str, tuple[Record, Cursor | None]] = {}
-    shown: dict[str, str] = {}  # the log of each record that was returned last
+    # The log of each record that was returned last.
+    shown = _passed(logs, position, query, deadline - seconds * (1 - PASSED_SHARE), forwards=not forwards)
     try:
         while len(records) < count and size > 0 and streams and in_time:
             for name in [name for name in streams if name not in heads]:
@@ -214,6 +217,22 @@ def _read(  # noqa: PLR0913, PLR0917  what its two callers take
             stream.close()
     full = len(records) == count or size <= 0
     return records, reached, in_time or full, not streams and not heads, left
+
+
+def _passed(
+    logs: Sequence[RotatedLog], position: Position, query: Query, deadline: float, *, forwards: bool
+) -> dict[str, str]:
+    """Return the log of each record that is next to a position on the other side, for another log may have it here."""
+    passed: dict[str, str] = {}
+    for log in logs if len(logs) > 1 else ():
+        if cursor := position.get(log.name):
+            with closing(log.scan(cursor, query, forwards=forwards)) as found:
+                for record, _ in islice(found, PASSED):
+                    if record and record.time:
+                        passed.setdefault(record.raw, log.name)
+                    if time.monotonic() > deadline:
+                        break
+    return passed
 
 
 def _go(position: Position, left: Position, name: str, cursor: Cursor | None) -> None:
