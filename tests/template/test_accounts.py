@@ -5,13 +5,14 @@ import hmac
 import re
 import struct
 import time
+from http.client import HTTPConnection
 
 import pytest
 from browser import barriers, browsers, complaints
 from conftest import CHOICES, run
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.virtual_authenticator import VirtualAuthenticatorOptions
-from servers import PRODUCTION, wait_for
+from servers import PRODUCTION, fetch, wait_for
 from smtp import mail_server
 
 ADDRESS, PASSWORD, WRONG = "ann@example.com", "correct horse 1", "wrong horse 2"
@@ -190,6 +191,58 @@ def test_an_account_from_sign_up_to_a_passkey(visitor):
     assert [f"{event}: {message.partition(', is_')[0]}" for event, message in EVENT.findall(log)] == EVENTS
     assert not [secret for secret in (*secrets, PASSWORD) if secret in everything]
     assert visitor.seen == []
+
+
+def test_who_signed_up_with_an_address_of_another_waits_in_vain_for_its_owner(visitor):
+    """Somebody who knows the password tries it again and again, and would be let in when the owner types the code."""
+    visitor.open("/accounts/signup/")
+    visitor.send(email=ADDRESS, password1=PASSWORD)
+    visitor.mailed_code()
+    visitor.browser.delete_all_cookies()
+    visitor.open("/accounts/password/reset/")
+    visitor.send(email=ADDRESS)
+    visitor.send(code=visitor.mailed_code())
+    assert visitor.is_at("/accounts/password/reset/complete/")
+    visitor.look()
+    visitor.browser.delete_all_cookies()
+    visitor.open("/accounts/login/")
+    visitor.send(login=ADDRESS, password=PASSWORD)
+    assert visitor.is_at("/accounts/login/")
+    assert visitor.seen == []
+
+
+@pytest.mark.parametrize(("django_version", "accounts"), [("5.2", "admin"), ("6.1", "allauth")])
+def test_what_no_browser_sends_is_no_error(bake, environment, serve, postgresql, django_version, accounts):
+    """A stranger would send a mail of each to ADMINS, and fill the log with tracebacks."""
+    answers = {"django_version": django_version, "accounts": accounts, "database": "postgresql"}
+    python, project = environment(django_version), bake(**answers)
+    env = PRODUCTION | PLAIN | {"ALLOWED_HOSTS": "127.0.0.1", "DATABASE_URL": postgresql.create(f"odd_{accounts}")}
+    run(python, "manage.py", "migrate", "--verbosity", "0", cwd=project, env=env)
+    run(python, "manage.py", "collectstatic", "--no-input", "--verbosity", "0", cwd=project, env=env)
+    site, _ = serve(python, project, env, "gunicorn")
+    page = {"admin": "/admin/login/", "allauth": "/accounts/login/"}[accounts]
+    assert fetch(f"{site}{page}", Cookie=r'sessionid="\000aaaaaaaaaaaa"')[0] == 200
+    assert fetch(f"{site}{page}?next=/", Content_Type="application/json; charset=hex")[0] == 200
+    connection = HTTPConnection(site.removeprefix("http://"), timeout=30)
+    connection.request("GET", page)
+    answer = connection.getresponse()
+    answer.read()
+    cookie = answer.headers["Set-Cookie"].partition(";")[0]
+    headers = {"Cookie": cookie, "X-CSRFToken": cookie.partition("=")[2]}
+    fields = b"".join(
+        b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n+2AA-@example.com\r\n' % name
+        for name in (b"username", b"login", b"password")
+    )
+    statuses = []
+    for encoding in ("utf-8", "utf-7", "hex", "rot13", "idna", "undefined", "unicode_escape"):
+        kind = {"Content-Type": f"multipart/form-data; boundary=x; charset={encoding}"}
+        connection.request("POST", f"{page}?next=/", fields + b"--x--\r\n", headers | kind)
+        answer = connection.getresponse()
+        answer.read()
+        statuses.append(answer.status)
+    connection.close()
+    assert statuses == [200] * 7
+    assert " ERROR " not in (project / "logs" / "django.log").read_text(encoding="utf-8")
 
 
 def test_each_page_s_title_has_the_site_s_name(bake, environment):

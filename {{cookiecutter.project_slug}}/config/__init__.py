@@ -2,8 +2,13 @@
 
 import re
 import sys
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
+from asgiref.sync import iscoroutinefunction
+from django import conf
+from django.http import HttpRequest
+from django.utils.decorators import sync_and_async_middleware
 from environs import EnvError
 
 
@@ -12,3 +17,27 @@ def refuse_to_start(error: EnvError, status: int = 1) -> NoReturn:
     sentence = re.sub(r"\['(.*?)\.?'\]|\.$", r"\1", str(error))
     print(f"{sentence}. The file .env.example explains each variable.", file=sys.stderr)
     sys.exit(status)
+
+
+# Text is UTF-8, whatever encoding a client names: by some, such as "hex", Python decodes none, and by others, such as
+# "utf-7", halves of characters, at which pages and databases fail.
+HttpRequest.encoding = property(lambda _: None, lambda *_: None)  # type: ignore[assignment]
+
+
+@sync_and_async_middleware
+def without_odd_session(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """Forget the key of a session that is no text for PostgreSQL, at which each page would fail."""
+
+    def forget(request: HttpRequest) -> HttpRequest:
+        name = conf.settings.SESSION_COOKIE_NAME
+        if "\0" in request.COOKIES.get(name, ""):
+            del request.COOKIES[name]
+        return request
+
+    if iscoroutinefunction(get_response):
+
+        async def serve_async(request: HttpRequest) -> Any:
+            return await get_response(forget(request))
+
+        return serve_async
+    return lambda request: get_response(forget(request))

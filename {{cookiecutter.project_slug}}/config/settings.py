@@ -72,6 +72,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "applog.middleware.request_log",
+    "config.without_odd_session",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # % if cookiecutter.django_version == "5.2"
@@ -220,8 +221,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
-# E-mail: printed to the console while DEBUG is on.
-# https://docs.djangoproject.com/en/stable/topics/email/
+# E-mail: printed to the console while DEBUG is on. https://docs.djangoproject.com/en/stable/topics/email/
 
 # % if cookiecutter.django_version == "5.2"
 EMAIL_BACKEND = f"django.core.mail.backends.{'console' if DEBUG else 'smtp'}.EmailBackend"
