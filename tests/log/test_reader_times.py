@@ -235,3 +235,29 @@ def test_a_stretch_without_a_time_hides_nothing_of_a_compressed_file(log, forwar
         query = Query(since=since and at(since), until=until and at(until))
         found = read_all([RotatedLog(log)], query, count=20_000, forwards=forwards)
         assert len(found) == (until or 80_000) - (since or 0)
+
+
+@WAYS
+def test_a_clock_that_was_set_back_hides_nothing_of_a_large_compressed_file(log, forwards):
+    """Halving finds one of the places at which a time begins; the others are far away."""
+    log.parent.mkdir(exist_ok=True)
+    made = [*range(60_000), *range(45_000, 85_000)]
+    lines = [f"{at(second).isoformat(timespec='milliseconds')} INFO shop [-] {'z' * 180}\n" for second in made]
+    log.with_name("django.log.1.gz").write_bytes(gzip.compress("".join(lines).encode(), 1))
+    for since, until in ((None, 50_000), (46_000, 50_000), (58_000, None)):
+        query = Query(since=since and at(since), until=until and at(until))
+        wanted = sum((since or 0) <= second < (until or 10**6) for second in made)
+        assert len(read_all([RotatedLog(log)], query, count=50_000, forwards=forwards)) == wanted
+
+
+@WAYS
+def test_hours_of_the_day_before_in_the_next_large_compressed_file_are_found(log, forwards):
+    """Where the clock was set back in the middle of a file, its first and last record are not its earliest."""
+    log.parent.mkdir(exist_ok=True)
+    made = [*range(40_000, 70_000), *range(30_000, 75_000)]
+    noise = random.Random(1)  # so that the file is large, compressed as well
+    lines = [f"{at(second).isoformat()} INFO shop [-] {noise.randbytes(60).hex()}\n" for second in made]
+    log.with_name("django.log.1.gz").write_bytes(gzip.compress("".join(lines).encode(), 1))
+    write(log, text(200_000))
+    found = read_all([RotatedLog(log)], Query(until=at(35_000)), count=50_000, forwards=forwards)
+    assert len(found) == 5000

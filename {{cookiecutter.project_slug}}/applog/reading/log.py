@@ -20,7 +20,6 @@ from applog.reading.scan import AnySearch, scan_backwards, scan_forwards
 from applog.reading.times import last_time, parts_between
 
 SET_BACK = timedelta(days=1)  # a clock by no more, for a file to be looked into
-LARGE_BYTES = 1 << 20  # of a compressed file, above which it is large
 KNOWN = 10_000  # files whose first and last time are remembered
 BEYOND = 1 << 62  # an offset behind the end of any file
 
@@ -116,10 +115,7 @@ class RotatedLog:
             offset = None
 
     def _is_outside(self, file: LogFile, query: Query) -> bool:
-        """Tell, by its first and last record, whether a file is at least SET_BACK before or after what is asked for.
-
-        It is nearer for a large compressed file, so that not much has to be unpacked for nothing.
-        """
+        """Tell, by its first and last record, whether a file is at least SET_BACK before or after what is asked for."""
         if query.since and file.modified < query.since - SET_BACK:
             return True
         if not (query.since or query.until):
@@ -128,8 +124,7 @@ class RotatedLog:
         if not (first and last):
             return False
         is_before = query.since and max(first, last) < query.since - SET_BACK
-        ahead = timedelta() if file.compressed and file.size > LARGE_BYTES else SET_BACK
-        return bool(is_before or (query.until and min(first, last) > query.until + ahead))
+        return bool(is_before or (query.until and min(first, last) > query.until + SET_BACK))
 
     def open(self, file: LogFile) -> OpenLogFile:
         """Open `file`, also if it was renamed, and unpack it. Raises OSError if it is gone."""

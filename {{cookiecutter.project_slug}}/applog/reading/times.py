@@ -18,14 +18,13 @@ CELL = 1 << 20  # bytes of a file
 CELLS = 8  # looked at in a step, in about 10 ms
 PIECE = 1 << 15  # bytes, at the ends of what is read; 100 records are as much
 DISORDER = timedelta(seconds=10)  # records of several processes may be this much out of order
-LARGE_CONTENT = 1 << 24  # of a compressed file's content; a larger one, unpacked once more, is taken for ordered
 FILES = 1000  # of which the times are remembered
 LINE_BYTES = 1 << 16  # of a line that reaches beyond a part, in which its time is looked for
 LOOKS, STRETCH = 1000, 1 << 20  # records and bytes in which a time is looked for
 SAMPLE_BYTES = 64  # at the end of a part, by which it is known again
 
 # By the file, for parts between two offsets, to a unit of time.
-_known: dict[tuple[tuple[int, int], bytes], dict[tuple[int, int, timedelta], tuple[bytes, Limits]]] = {}
+_known: dict[tuple[tuple[int, int], bytes, int], dict[tuple[int, int, timedelta], tuple[bytes, Limits]]] = {}
 
 
 def last_time(file: OpenLogFile, before: int | None = None) -> datetime | None:
@@ -84,15 +83,13 @@ def parts_between(  # noqa: PLR0913  two pairs of limits
         return
     begin = seek(file, since - DISORDER)[0] if since else 0
     end = seek(file, until + DISORDER)[1] if until else file.size
-    if file.compressed and file.size > LARGE_CONTENT:
-        yield max(low, begin), _end_of_line(file, min(high, end), high)
-        return
     numbers = range(low // CELL, -(-high // CELL))
     place, skipped = low if forwards else high, 0
     is_near = range(begin // CELL, -(-end // CELL)).__contains__
     wanted = (since or EVER[0], until or EVER[1])
     for is_wanted, cells in groupby(
-        numbers if forwards else reversed(numbers), lambda number: is_near(number) or _may_have(file, number, *wanted)
+        numbers if forwards else reversed(numbers),
+        lambda number: is_near(number) or _may_have(file, *_cell(file, number), *wanted),
     ):
         for number in cells:
             edge = min(high, (number + 1) * CELL) if forwards else max(low, number * CELL)
@@ -124,13 +121,13 @@ def _without_ends(file: OpenLogFile, part: Span, since: datetime, until: datetim
     last = max(low, high - CELL) if until < EVER[1] and (high % CELL == 0 or high == file.size) else high
     while first - low > PIECE:
         middle = (low + first) // 2
-        if _overlap(_limits(file, low, middle, SECOND), since, EVER[1]):
+        if _may_have(file, low, middle, since, EVER[1]):
             first = middle
         else:
             low = middle
     while high - last > PIECE:
         middle = (last + high) // 2
-        if _overlap(_limits(file, middle, high, SECOND), EVER[0], until):
+        if _may_have(file, middle, high, EVER[0], until):
             last = middle
         else:
             high = middle
@@ -141,9 +138,12 @@ def _overlap(limits: Limits, since: datetime, until: datetime) -> bool:
     return bool(limits and limits[0] < until and since <= limits[1])
 
 
-def _may_have(file: OpenLogFile, number: int, since: datetime, until: datetime) -> bool:
-    """Tell whether a record that begins in a cell may have been made at `since` or later, but before `until`."""
-    begin, end = number * CELL, min(file.size, (number + 1) * CELL)
+def _cell(file: OpenLogFile, number: int) -> Span:
+    return number * CELL, min(file.size, (number + 1) * CELL)
+
+
+def _may_have(file: OpenLogFile, begin: int, end: int, since: datetime, until: datetime) -> bool:
+    """Tell whether a record that begins between two offsets may have been made at `since` or later, before `until`."""
     for unit in (HOUR, MINUTE, SECOND):
         limits = _limits(file, begin, end, unit)
         if not _overlap(limits, since, until):
@@ -157,13 +157,15 @@ def _limits(file: OpenLogFile, begin: int, end: int, unit: timedelta) -> Limits:
     """Return between which times the records are that begin between two offsets, see `limits_of`."""
     if len(_known) > FILES:
         _known.clear()
-    known, place = _known.setdefault((file.identity, file.head), {}), (begin, end, unit)
-    sample = file.read(end - SAMPLE_BYTES, end)  # another one, if the file was emptied and written anew
+    size = file.size if file.compressed else 0
+    known, place = _known.setdefault((file.identity, file.head, size), {}), (begin, end, unit)
+    # Another one, if the file was emptied and written anew, which is not done to a compressed file.
+    sample = b"" if file.compressed else file.read(end - SAMPLE_BYTES, end)
     found = known.get(place)
     if found and found[0] == sample:
         return found[1]
     block = file.read_lines(begin, _end_of_line(file, end, file.size))
     limits = limits_of(block, end - begin + 1, unit, file.start)
-    if end % PIECE == 0:  # otherwise the file's end, which may grow
+    if file.compressed or end % PIECE == 0:  # otherwise the end of a file that may grow
         known[place] = sample, limits
     return limits
