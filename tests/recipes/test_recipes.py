@@ -4,6 +4,7 @@ import re
 import shutil
 import sys
 import xml.etree.ElementTree as ET
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,13 @@ ANSWERS = {"postgresql-backups": {"database": "postgresql"}}
 PROGRAMS = {"celery": "redis-server", "postgresql-backups": "pg_dump", "translations": "msgfmt"}
 # What a browser opens in the end, to see whether the content security policy lets it be.
 BROWSED = {"debug-toolbar": "/", "htmx": "/clock/", "ninja": "/api/docs", "tailwind": "/tailwind/"}
+# Pages of which a project has one, and the file that other pages say is to be shared.
+ALTERNATIVES = (
+    {"background-tasks", "celery"},
+    {"ninja", "rest-framework"},
+    {"postgresql-backups", "sqlite-backups"},
+)
+SHARED = "pages/apps.py"
 LOG_TESTS = '    ("Tests of the log", [PYTHON, "-m", "pytest", "applog"], {}),\n'
 
 
@@ -87,13 +95,36 @@ def test_the_changes_of_recipes_fit(bake, django_version, accounts):
     """A change whose place is not there leaves a reader with half a recipe; this is seen without following them."""
     project = bake(django_version=django_version, accounts=accounts)
     for text in PAGES.values():
+        follow_texts(project, {}, text, django_version)
+
+
+@pytest.mark.parametrize("django_version", CHOICES["django_version"])
+def test_two_recipes_fit_one_project(bake, django_version):
+    """Who follows a second page finds the lines that it changes, and no file of the first one is lost."""
+    project = bake(django_version=django_version)
+    for first, second in permutations(PAGES, 2):
+        if {first, second} in ALTERNATIVES:
+            continue
         files = {}
-        for block in code_blocks(text):
-            path = project / (block.title or "none")
-            if block.language == "diff" and is_for(block, django_version) and path.exists():
-                before = files.get(path) or path.read_text(encoding="utf-8")
-                files[path] = changed(before, block.text)
-                assert files[path] != before
+        follow_texts(project, files, PAGES[first], django_version)
+        before = dict(files)
+        follow_texts(project, files, PAGES[second], django_version)
+        written = {block.title for block in code_blocks(PAGES[second]) if block.language != "diff"}
+        assert {name for name in before if name in written} <= {SHARED}, (first, second)
+
+
+def follow_texts(project, files, text, django_version):
+    """Make a page's changes in `files`, texts by name, which begin as the project's are, but for what commands make."""
+    for block in code_blocks(text):
+        if not (block.title and is_for(block, django_version)):
+            continue
+        name, path = block.title, project / block.title
+        if block.language != "diff":
+            files[name] = block.text
+        elif name in files or path.exists():
+            before = files.get(name) or path.read_text(encoding="utf-8")
+            files[name] = changed(before, block.text)
+            assert files[name] != before
 
 
 @pytest.mark.parametrize("name", list(PAGES))
