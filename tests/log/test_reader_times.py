@@ -261,3 +261,16 @@ def test_hours_of_the_day_before_in_the_next_large_compressed_file_are_found(log
     write(log, text(200_000))
     found = read_all([RotatedLog(log)], Query(until=at(35_000)), count=50_000, forwards=forwards)
     assert len(found) == 5000
+
+
+@WAYS
+@pytest.mark.parametrize("current", [range(50, 60), range(0)])
+def test_a_clock_that_was_set_back_by_days_hides_nothing_of_a_compressed_file(log, forwards, current):
+    """When its last record was made is not known before it is unpacked; when the next file begins, is."""
+    log.parent.mkdir(exist_ok=True)
+    first, second = range(10 * 86400, 10 * 86400 + 50), range(50)
+    content = "".join(text(number) for number in (*first, *second))
+    log.with_name("django.log.1.gz").write_bytes(gzip.compress(content.encode()))
+    write(log, "".join(text(number) for number in current))
+    found = numbers(read_all([RotatedLog(log)], Query(until=at(55)), forwards=forwards))
+    assert sorted(found) == [*second, *current[:5]]

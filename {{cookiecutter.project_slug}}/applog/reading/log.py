@@ -98,9 +98,10 @@ class RotatedLog:
                 index = 0 if forwards else -1
             else:
                 index, offset = found, cursor.offset
-        for file in files[index:] if forwards else reversed(files[: index + 1]):
+        for number in range(index, len(files)) if forwards else range(index, -1, -1):
+            file = files[number]
             is_rotated = offset is None and file is not files[-1]
-            if is_rotated and (self._is_outside(file, query) or skips(file)):
+            if is_rotated and (self._is_outside(file, files[number + 1], query) or skips(file)):
                 continue
             with suppress(OSError), closing(self._open(file)) as opened:
                 while not opened.advance():
@@ -114,17 +115,22 @@ class RotatedLog:
                     yield opened, *part
             offset = None
 
-    def _is_outside(self, file: LogFile, query: Query) -> bool:
-        """Tell, by its first and last record, whether a file is at least SET_BACK before or after what is asked for."""
+    def _is_outside(self, file: LogFile, following: LogFile, query: Query) -> bool:
+        """Tell, by its first and last record, whether a file is at least SET_BACK before or after what is asked for.
+
+        The beginning of the file that follows tells, too, of a clock that was set: it need not be unpacked as a whole.
+        """
         if query.since and file.modified < query.since - SET_BACK:
             return True
         if not (query.since or query.until):
             return False
         first, last = self.find_times(file)
-        if not (first and last):
+        then = self.find_times(following)[0] or (None if file.compressed else last)
+        if not (first and last and then):
             return False
-        is_before = query.since and max(first, last) < query.since - SET_BACK
-        return bool(is_before or (query.until and min(first, last) > query.until + SET_BACK))
+        times = first, last, then
+        is_before = query.since and max(times) < query.since - SET_BACK
+        return bool(is_before or (query.until and min(times) > query.until + SET_BACK))
 
     def open(self, file: LogFile) -> OpenLogFile:
         """Open `file`, also if it was renamed, and unpack it. Raises OSError if it is gone."""
