@@ -563,3 +563,95 @@ def test_threads_take_turns_while_the_disk_is_full(log, make, cls, capfd):
     thread.join(20)
     assert [line.split()[1] for line in log.read_text().splitlines()] == ["n0n", "n3n"]
     assert "1 lost so far" in capfd.readouterr().err
+
+
+class ByLevel(logging.Formatter):
+    """Keeps something of a record in itself, as widespread recipes do, which rely on the handler's lock."""
+
+    def format(self, line):
+        """Return the line, with the first letter of its level in front."""
+        self.first = line.levelname[0]
+        text = super().format(line)
+        return f"{self.first} {text}"
+
+
+class Slow:
+    """An argument whose text comes from elsewhere, while other threads run."""
+
+    def __str__(self):
+        """Return a text after a moment."""
+        time.sleep(0.001)
+        return "slow"
+
+
+@CLASSES
+@pytest.mark.parametrize("changed", ["class", "method"])
+def test_a_formatter_may_rely_on_the_lock(log, make, cls, changed):
+    """Without this, threads that log at once mix up what a formatter keeps."""
+    handler, formatter = make(cls, log, **options_of(cls)), ByLevel()
+    if changed == "class":
+        handler.setFormatter(formatter)
+    else:
+        handler.setFormatter(logging.Formatter())
+        handler.format = formatter.format
+
+    def log_often(name):
+        for _ in range(100):
+            line = record(message="%s %s")
+            line.levelname, line.args = name, (name, Slow())
+            handler.handle(line)
+
+    handler.handle(record())
+    threads = [threading.Thread(target=log_often, args=(name,)) for name in ("DEBUG", "INFO", "ERROR")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lines = log.read_text().splitlines()[1:]
+    assert len(lines) == 300
+    assert all(line[0] == line[2] for line in lines)
+
+
+@CLASSES
+def test_a_filter_of_one_handler_is_asked(log, make, cls):
+    """Without this, what was put in the place of a method is ignored, and a secret is written."""
+    handler = make(cls, log, **options_of(cls))
+    write(handler, [0])
+    handler.filter = lambda line: "n1n" not in line.getMessage()
+    write(handler, [1, 2])
+    assert "n1n" not in text_of(log)
+    assert_each_once(log, [0, 2])
+
+
+@CLASSES
+def test_what_a_rotator_says_before_it_fails_is_written(log, make, cls):
+    """Without this, the reason for a rotation by hand that failed is in no file."""
+    handler = make(cls, log, **options_of(cls))
+    write(handler, [0])
+
+    def rotate(_source, _dest):
+        write(handler, [1])
+        raise OSError(errno.EIO, "upload failed")
+
+    handler.rotator = rotate
+    with pytest.raises(OSError, match="upload failed"):
+        handler.doRollover()
+    handler.close()
+    assert_each_once(log, range(2))
+
+
+def test_a_time_that_no_clock_has_while_the_handler_is_busy(log, make):
+    """Without this, a namer's record is lost without a word."""
+    handler = make("SharedTimedRotatingFileHandler", log, **BY_TIME)
+
+    def name(default):
+        if handler.lock.acquire(blocking=False) and handler._process_lock.busy:  # noqa: SLF001
+            handler.handle(record(math.inf, "of a namer"))
+        return default
+
+    handler.namer = name
+    write(handler, [0])
+    write(handler, [1], BEGIN + DAY)
+    handler.namer = None
+    assert text_of(log).count("of a namer") >= 1
+    assert_each_once(log, range(2))

@@ -104,11 +104,10 @@ def test_a_call_that_fails_while_a_file_is_compressed(tmp_path, monkeypatch, kin
             write(handler)
             handler.close()
             fault = Fault(owner, name, number, error, for_good=False)
-            compressor = getattr(handlers, cls)(log, **options, compress=True)._compressor  # noqa: SLF001
+            handler, other = (getattr(handlers, cls)(log, **options, compress=True) for _ in range(2))
             with fault.in_place(monkeypatch), suppress(OSError):  # as its thread does
-                compressor._compress()  # noqa: SLF001
-            compressor = getattr(handlers, cls)(log, **options, compress=True)._compressor  # noqa: SLF001
-            compressor._compress()  # noqa: SLF001  the next thread's try
+                handler._compressor._compress()  # noqa: SLF001
+            other._compressor._compress()  # noqa: SLF001  the next thread's try
             text = unpacked_text(log)
             assert {n: text.count(f"n{n}n") for n in RECORDS} == dict.fromkeys(RECORDS, 1)
             assert not log.with_name(".django.log.gz").exists()

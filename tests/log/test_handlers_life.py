@@ -1,21 +1,46 @@
 """Fork, threads, exit, subprocesses: nothing hangs, nothing leaks."""
 
+import gc
+import importlib
 import itertools
 import json
+import logging
+import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from contextlib import suppress
+from pathlib import Path
 
 import handler_scenes as scenes
 import pytest
-from handler_support import KINDS, SIZES, assert_each_once, command, own_files, play, record, text_of, whole_lines
+from handler_support import (
+    BEGIN,
+    CLASSES,
+    DAY,
+    KINDS,
+    SIZES,
+    assert_each_once,
+    command,
+    handlers,
+    options_of,
+    own_files,
+    play,
+    record,
+    text_of,
+    whole_lines,
+    write,
+)
+from servers import wait_for
 from storm import SECONDS_SUFFIX, Storm
 
+SUPPORT = Path(scenes.__file__).parent
+own_file = importlib.import_module("applog.rotation.own_file")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="fork and signals are of POSIX")
 
 
@@ -194,3 +219,94 @@ def test_a_record_is_one_system_call(log, kind, tmp_path):
     others = [call for call in during if not call.startswith(("write(", "getpid("))]  # logging asks for the process id
     assert sum(is_record) == sum(call.startswith("write(") for call in during) == 5000
     assert len(others) < 200, others  # a look each half second, or each 256th of maxBytes
+
+
+@CLASSES
+def test_a_recursion_without_an_end_does_not_end_the_log(log, cls):
+    """Without this, a record at the deepest call leaves a handler that writes or rotates no more."""
+    code = (
+        f"from handler_support import handlers; import logging, sys, time; logging.raiseExceptions = False\n"
+        f"handler = handlers.{cls}({str(log)!r}, maxBytes=300, backupCount=0 if 'Timed' in {cls!r} else 900)\n"
+        "logger = logging.Logger('deep'); logger.addHandler(handler)\n"
+        "def fall(room):\n"
+        "    if room: return fall(room - 1)\n"
+        "    logger.error('deep')\n"
+        "def depth(frame): return 1 + depth(frame.f_back) if frame else 0\n"
+        "for margin in range(1, 60):\n"
+        "    handler._close_window()\n"
+        "    try: fall(sys.getrecursionlimit() - depth(sys._getframe()) - margin)\n"
+        "    except RecursionError: pass\n"
+        "    logger.error('n%dn %s', margin, 'x' * 90)\n"
+        "time.sleep(0.6)  # a rotation that failed is tried again\n"
+        "for number in range(60, 90): logger.error('n%dn %s', number, 'x' * 90)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=SUPPORT, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert run.returncode == 0, run.stderr
+    assert_each_once(log, range(1, 90))
+    assert len(own_files(log)) >= 10
+
+
+@pytest.mark.parametrize("raised", [Exception, TimeoutError])
+def test_a_late_record_is_written_once_when_a_signal_raises(log, make, monkeypatch, raised):
+    """Without this, a time limit that ends behind the writing of a late record has it written again."""
+    handler = make("SharedTimedRotatingFileHandler", log, when="midnight", utc=True)
+    write(handler, [0], BEGIN)
+    write(handler, [1], BEGIN + DAY)
+    whole = own_file.write_whole
+
+    def write_and_raise(file, data):
+        whole(file, data)
+        raise raised
+
+    with monkeypatch.context() as patch:
+        patch.setattr(own_file, "write_whole", write_and_raise)
+        patch.setattr(logging, "raiseExceptions", False)
+        write(handler, [2], BEGIN + 1)
+    assert_each_once(log, range(3))
+    assert "n2n" not in log.read_text()
+
+
+@CLASSES
+@pytest.mark.parametrize("compress", [False, True])
+def test_a_handler_that_is_dropped_closes_its_files(tmp_path, cls, compress):
+    """Without this, descriptors and threads stay until the garbage collector comes."""
+    gc.collect()
+    gc.disable()
+    try:
+        before = threading.active_count()
+        for number in range(20):
+            log = tmp_path / f"{number}" / "django.log"
+            handler = getattr(handlers, cls)(log, maxBytes=150, backupCount=5, compress=compress)
+            write(handler, range(3), time.time())
+            descriptor = handler.stream.fileno()
+            del handler
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.fstat(descriptor)
+        wait_for(lambda: threading.active_count() <= before)
+    finally:
+        gc.enable()
+
+
+@CLASSES
+def test_threads_that_wait_for_a_look_do_not_look_again(log, make, monkeypatch, cls):
+    """Without this, each thread ends what the one before has just found out, and none writes without the lock."""
+    handler, looks, created = make(cls, log, **options_of(cls)), [], time.time()
+    look = handler._look  # noqa: SLF001
+
+    def look_slowly(*args, **options):
+        looks.append(args)
+        time.sleep(0.2)
+        return look(*args, **options)
+
+    write(handler, [0], created)
+    monkeypatch.setattr(handler, "_look", look_slowly)
+    handler._close_window()  # noqa: SLF001  as if half a second had passed
+    threads = [threading.Thread(target=write, args=(handler, [number], created)) for number in range(1, 9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(looks) == 1
+    assert_each_once(log, range(9))

@@ -1,6 +1,8 @@
 """The disk is full, the folder read-only, descriptors are used up: the application goes on."""
 
+import errno
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +12,9 @@ from pathlib import Path
 import handler_scenes as scenes
 import pytest
 from handler_support import (
+    BEGIN,
+    BY_TIME,
+    DAY,
     KINDS,
     ProcessLock,
     assert_each_once,
@@ -20,6 +25,7 @@ from handler_support import (
     record,
     unpacked_text,
     whole_lines,
+    write,
 )
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the limits are those of POSIX")
@@ -228,3 +234,40 @@ def test_a_held_rotation_is_reported_after_a_while_only(log, make, monkeypatch, 
         handler.emit(record(message="short"))
     assert len(own_files(log)) > 1
     assert capfd.readouterr().err == ""
+
+
+def test_a_look_that_fails_before_midnight(log, make, monkeypatch, capfd):
+    """Without this, half a second of the next day is in the file of the day before."""
+    handler = make("SharedTimedRotatingFileHandler", log, **BY_TIME, maxBytes=250)
+    midnight = BEGIN // DAY * DAY + DAY
+    write(handler, range(2), midnight - 10)
+    with monkeypatch.context() as patch:
+        patch.setattr(ProcessLock, "take", fail(errno.ENOLCK))
+        write(handler, range(2, 4), midnight - 0.2)
+    write(handler, range(4, 6), midnight + 0.1)
+    assert_each_once(log, range(6))
+    assert all(f"n{number}n" not in log.read_text() for number in range(4))
+    assert all(f"n{number}n" in log.read_text() for number in range(4, 6))
+    assert "rotation delayed" in capfd.readouterr().err
+
+
+def test_a_look_that_fails_at_a_late_record(log, make, monkeypatch):
+    """Without this, the late records of half a second are in the file of today."""
+    handler = make("SharedTimedRotatingFileHandler", log, **BY_TIME, maxBytes=10_000)
+    write(handler, [0], BEGIN)
+    write(handler, [1], BEGIN + DAY)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(handler.stream), "seek", fail(errno.EIO))
+        write(handler, [2], BEGIN + 1)
+    write(handler, range(3, 5), BEGIN + 1.1)
+    assert_each_once(log, range(5))
+    assert re.findall(r"n(\d)n", log.read_text()) == ["1"]
+
+
+def fail(number):
+    """Return a function that raises an OSError."""
+
+    def function(*_args):
+        raise OSError(number, os.strerror(number))
+
+    return function

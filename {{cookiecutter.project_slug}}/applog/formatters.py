@@ -97,6 +97,8 @@ class TextFormatter(logging.Formatter):
     format without attributes.
     """
 
+    reentrant = True
+
     def __init__(self, fmt: str = TEXT_FORMAT) -> None:
         super().__init__(fmt, style="{")
         self.fmt = fmt
@@ -144,6 +146,8 @@ class TextFormatter(logging.Formatter):
 
 class JsonFormatter(logging.Formatter):
     """Formats a record as a JSON object, in one line of ASCII that any parser of JSON accepts."""
+
+    reentrant = True
 
     def __init__(self) -> None:
         super().__init__()

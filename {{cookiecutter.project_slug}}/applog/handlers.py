@@ -18,7 +18,7 @@ from typing import Any
 
 from applog.rotation import os_files
 from applog.rotation.compression import PACKED
-from applog.rotation.own_file import OwnFile, write_whole
+from applog.rotation.own_file import OwnFile, try_to_write
 from applog.rotation.periods import Periods, check_suffix, find_dates
 from applog.rotation.retention import LOCK_SECONDS, Rotated, find_surplus
 from applog.rotation.shared_handler import SharedFileHandler
@@ -216,17 +216,18 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
         return path
 
     def _must_wait(self, created: float) -> bool:
-        # A new period may have begun while the handler waits for the lock.
-        return super()._must_wait(created) or self._periods.current != self._periods.find(created)
+        with suppress(Exception):  # of a time that no clock has: what becomes of it is for a look
+            # A new period may have begun while the handler waits for the lock.
+            return super()._must_wait(created) or self._periods.current != self._periods.find(created)
+        return True
 
     def _put(self, created: float, data: bytes) -> None:
-        # A time that no clock has, or whatever a namer raises: the record goes into the current file.
-        with suppress(Exception):
+        late: OwnFile | None = None
+        with suppress(Exception):  # of a time that no clock has, or a namer: the record goes into the current file
             if self._is_late(created):
-                with self._open_late(self._periods.find(created), len(data)) as file:
-                    write_whole(file, data)
-                    return
-        super()._put(created, data)
+                late = self._open_late(self._periods.find(created), len(data))
+        if not (late and try_to_write(late, data)):
+            super()._put(created, data)
 
     def _open_late(self, period: int, length: int) -> OwnFile:
         """Open the last file of an earlier period, or one after it, if it is full, a link, compressed or just being."""

@@ -10,6 +10,7 @@ import stat
 import sys
 import tempfile
 import time
+import weakref
 from contextlib import suppress
 
 from applog.rotation.os_files import FOLDER_MODE, open_to_append
@@ -30,7 +31,7 @@ class Complaints:
     """
 
     def __init__(self, handler: logging.Handler) -> None:
-        self._handler = handler
+        self._handler = weakref.ref(handler)  # no circle: one that is dropped closes its files at once
         self._lost, self._lost_at = 0, -math.inf
         self._next: dict[str, float] = {}
 
@@ -66,7 +67,7 @@ class Complaints:
         self._next[outcome] = now + REPORT_SECONDS
         with suppress(Exception):  # whatever stands in the place of stderr, or somebody's error has
             lost = f"{self._lost} lost so far"
-            sys.stderr.write(f"{self._handler!r}: {outcome} ({lost}): {error}\n")
+            sys.stderr.write(f"{self._handler()!r}: {outcome} ({lost}): {error}\n")
 
 
 class Complaining(logging.Handler):

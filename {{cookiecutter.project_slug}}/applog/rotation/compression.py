@@ -32,10 +32,13 @@ TRAILER = 8  # bytes: checksum and size of what is packed, RFC 1952, section 2.3
 
 
 class Compressor:
-    """Compresses rotated files of the log at `path`; `find` returns their paths, those of compressed ones, too."""
+    """Compresses rotated files of the log at `path`, until the handler is gone whose method `find` lists them.
+
+    It returns their paths, those of compressed ones, too.
+    """
 
     def __init__(self, path: str, find: Callable[[], list[str]]) -> None:
-        self._path, self._find = path, find
+        self._path, self._find = path, weakref.WeakMethod(find)
         folder, name = os.path.split(path)
         self._temporary = os.path.join(folder, f".{name}{PACKED}")
         self._lock = ProcessLock(path + PACKED, path)  # one process compresses
@@ -94,7 +97,8 @@ class Compressor:
                     return
 
     def _plain(self) -> list[str]:
-        return [path for path in self._find() if not path.endswith(PACKED)]
+        find = self._find()
+        return [path for path in find() if not path.endswith(PACKED)] if find else []
 
     def _compress(self) -> bool:
         """Compress what can be compressed. Return False if another process does, or there is a fork to come."""

@@ -106,6 +106,19 @@ def write_whole(file: FileIO, data: bytes) -> None:
         write_rest(file, data, done)
 
 
+def try_to_write(file: OwnFile, data: bytes) -> bool:
+    """Append `data`, close the file, and tell whether the system did so. Raises what a signal's handler raises."""
+    close_at_fork(file)
+    try:
+        with file:
+            write_whole(file, data)
+    except OSError as error:
+        if error.errno is None:  # not the system's, and all may be written
+            raise
+        return False
+    return True
+
+
 def write_rest(file: FileIO, data: bytes, done: int | None) -> None:
     """Write what comes after `done` bytes, where a signal has interrupted the writing to a pipe.
 

@@ -95,7 +95,7 @@ class Retention(BaseRotatingHandler):
         super().__init__(os.devnull, *args, **kwargs)
         self.baseFilename, self.totalBytes = resolve(filename), totalBytes
         if compress:
-            self._compressor = Compressor(self.baseFilename, lambda: [file.path for file in self._rotated()])
+            self._compressor = Compressor(self.baseFilename, self._paths)
 
     def _limit(self) -> int:
         """Return the size in bytes at which the file is rotated, or 0."""
@@ -219,6 +219,9 @@ class Retention(BaseRotatingHandler):
 
     def _rotated(self) -> list[Rotated]:
         return list_rotated(self.baseFilename, self._find, self._path)
+
+    def _paths(self) -> list[str]:
+        return [file.path for file in self._rotated()]
 
     def getFilesToDelete(self) -> list[str]:  # noqa: N802
         """Return the paths of the rotated files beyond `backupCount` and `totalBytes`, oldest first."""

@@ -20,18 +20,20 @@ import logging
 import math
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from applog.rotation import os_files, own_file
 from applog.rotation.complaints import Complaining, Complaints, line_encoding
 from applog.rotation.own_file import CLOSED, LOOK_SECONDS, Window
 from applog.rotation.process_lock import ProcessLock
+from applog.rotation.reentrant import Reentrant
 from applog.rotation.retention import Retention
 
 
-class SharedFileHandler(Complaining, Retention):
+class SharedFileHandler(Complaining, Reentrant, Retention):
     """The base class of handlers whose file several processes write: writing, looking, rotating.
 
     Subclasses implement what Retention leaves open. `mode` and `delay` are ignored: the file is always opened for
@@ -43,13 +45,13 @@ class SharedFileHandler(Complaining, Retention):
     `rotate` may be overridden. With a `rotator`, late records go into the current file. Records call no other public
     method of rotation, so that overriding one has no effect on them.
 
-    Threads format and write records at the same time; where a subclass has its own `emit`, `filter` or `format`, one
-    after another does, under the handler's lock. A process may notice LOOK_SECONDS late that its file was removed: all
-    kept files together have to take more than what is written in that time.
+    Threads write at the same time. The handler's lock is held for a subclass that has its own `emit`, and for a
+    formatter, unless its class is logging.Formatter, or itself says `reentrant = True`. A process may notice
+    LOOK_SECONDS late that its file was removed: all kept files together have to take more than what is written then.
 
     The constructor raises LookupError or ValueError for an encoding that there is not, or that no line can be in.
 
-    Keep to 30 instance attributes (the timed handler has 29): above that, CPython looks each one up in a slower way.
+    Keep to 30 instance attributes, which the timed handler has: above that, CPython looks each one up in a slower way.
     """
 
     encoding: str
@@ -67,8 +69,7 @@ class SharedFileHandler(Complaining, Retention):
         self.encoding = line_encoding(self.encoding)
         # As in logging.basicConfig, so that a character that the encoding lacks does not cost the record.
         self.errors = self.errors or "backslashreplace"
-        used = type(self).filter, type(self).format, type(self).emit
-        self._is_changed = used != (logging.Filterer.filter, logging.Handler.format, SharedFileHandler.emit)
+        self._is_changed = type(self).emit is not SharedFileHandler.emit
         self._close_window()
         own_file.take_over_at_fork(self)
 
@@ -76,24 +77,16 @@ class SharedFileHandler(Complaining, Retention):
         """Open nothing, whatever `delay` says, before a record does. gunicorn opens a closed handler with it."""
         self._closed = False
 
-    def handle(self, record: logging.LogRecord) -> Any:
-        """Emit `record` if the filters let it pass."""
-        if self.filters or self._is_changed:  # calling it takes time
-            passed: Any = self.filter(record)
-            if not passed:
-                return passed
-            record = passed if isinstance(passed, logging.LogRecord) else record  # another one, since Python 3.12
-        if self._is_changed:  # by a subclass, which may rely on the lock
-            with self.lock:
-                self.emit(record)
-        else:
-            self.emit(record)
-        return record
-
     def emit(self, record: logging.LogRecord) -> None:
         """Write `record`, after rotating the file if it is due. Errors are for `handleError`, and not raised."""
         try:
-            data = (self.format(record) + self.terminator).encode(self.encoding, self.errors)
+            formatter = self.formatter
+            if formatter is self._reentrant:
+                text = formatter.format(record)
+            else:
+                with self.lock:
+                    text = self.format(record)
+            data = (text + self.terminator).encode(self.encoding, self.errors)
         except RecursionError:  # as logging.StreamHandler
             raise
         except Exception:  # noqa: BLE001  whatever a formatter or an argument's __str__ raises
@@ -113,7 +106,7 @@ class SharedFileHandler(Complaining, Retention):
                 self._look_and_write(record.created, data)
         except Exception as error:  # noqa: BLE001  a log must never stop the application
             with self.lock:
-                self._write_again(record, data, error, window.stream)
+                self._write_again(record, data, error, window.stream or self.stream)
 
     def _write_again(self, record: logging.LogRecord, data: bytes, error: Exception, stream: Any) -> None:
         """Open the file again if it was closed behind our back, as by a daemon."""
@@ -131,40 +124,49 @@ class SharedFileHandler(Complaining, Retention):
     def _look_and_write(self, created: float, data: bytes) -> None:
         with self.lock:
             if self._process_lock.busy:  # a namer, a rotator or a signal handler logs
-                self._put_meanwhile(created, data)
+                if self._must_wait(created):
+                    self._process_lock.waiting.append((created, data))
+                else:
+                    self._put(created, data)
+                return
+            window = self._window
+            if window.since <= created < window.until and window.has_room(self._limit(), len(data)):
+                own_file.write_whole(window.stream, data)  # another thread has looked meanwhile
                 return
             try:
-                self._look_and_put(created, data)
+                self._while_busy(partial(self._look_and_put, created, data))
             finally:
                 self._put_waiting()
 
     def _look_and_put(self, created: float, data: bytes) -> None:
-        with self._busy():
-            self._close_window()  # for what is logged meanwhile
-            exclusive = os_files.WINDOWS or self._has_rotator()
-            try:
-                self._look(created, len(data), exclusive=exclusive)
+        self._close_window()  # for what is logged meanwhile
+        self._look_at_formatter()
+        exclusive = os_files.WINDOWS or self._has_rotator()
+        try:
+            self._look(created, len(data), exclusive=exclusive)
+        except Exception as error:  # noqa: BLE001  also whatever a namer or a rotator raises
+            self._complaints.delayed(error)
+        # The system divides what threads write to a pipe, and on a full disk none can take a part of a line back.
+        one_by_one = exclusive or self._closed or self._complaints.is_losing
+        if not one_by_one and self.stream and self.stream.is_ordinary and os_files.hold(self.stream.fileno()):
+            with suppress(Exception):  # of a time that no clock has, or of the disk: then each record looks
                 window = Window.around(created, self.stream, *self._find_limits(created))
                 window.has_room(self._limit(), 0)
-            except Exception as error:  # noqa: BLE001  also whatever a namer or a rotator raises
-                window = Window.around(created, self.stream)
-                self._complaints.delayed(error)
-            # The system divides what threads write to a pipe, and on a full disk none can take a part of a line back.
-            one_by_one = exclusive or self._closed or self._complaints.is_losing
-            if not one_by_one and self.stream and self.stream.is_ordinary and os_files.hold(self.stream.fileno()):
                 self._window = window
-            self._put(created, data)
+        self._put(created, data)
 
-    @contextmanager
-    def _busy(self) -> Iterator[None]:
+    def _while_busy(self, work: Callable[[], None]) -> None:
         try:
             self._process_lock.busy = True
-            yield
+            work()
         finally:
             try:
                 self._end_look()
             finally:  # a signal's handler may have raised in the middle of it
-                self._end_look()
+                try:
+                    self._end_look()
+                finally:
+                    self._process_lock.busy = False  # no call, for which a deep recursion may have left no room
 
     def _end_look(self) -> None:
         if self._process_lock.busy:
@@ -183,20 +185,13 @@ class SharedFileHandler(Complaining, Retention):
     def _close_window(self) -> None:
         self._window = CLOSED
 
-    def _put_meanwhile(self, created: float, data: bytes) -> None:
-        """Write what is logged while the handler looks, or let it wait until it has."""
-        if self._must_wait(created):
-            self._process_lock.waiting.append((created, data))
-        else:
-            self._put(created, data)
-
     def _put_waiting(self) -> None:
         while self._process_lock.waiting:
             created, data = self._process_lock.waiting.popleft()
             if self._has_rotator():  # what it says must not be the reason to call it again
                 self._process_lock.retry_at = time.monotonic() + LOOK_SECONDS
             try:
-                self._look_and_put(created, data)
+                self._while_busy(partial(self._look_and_put, created, data))
             except Exception as error:  # noqa: BLE001
                 self._complaints.lost(error)
 
@@ -215,7 +210,7 @@ class SharedFileHandler(Complaining, Retention):
             self._complaints.succeeded()
         self._close_window()
         self.stream = file
-        if self._compressor and not self._has_rotator():
+        if self._compressor and not self._closed and not self._has_rotator():
             self._compressor.wake()
 
     def doRollover(self) -> None:  # noqa: N802
@@ -223,12 +218,16 @@ class SharedFileHandler(Complaining, Retention):
         with self.lock:
             if self._process_lock.busy:
                 return
-            with self._busy():
-                self._process_lock.acquire(60)
-                self._process_lock.retry_at = -math.inf
-                self._reopen()
-                self._roll(time.time())
-            self._put_waiting()
+            try:
+                self._while_busy(self._roll_now)
+            finally:
+                self._put_waiting()
+
+    def _roll_now(self) -> None:
+        self._process_lock.acquire(60)
+        self._process_lock.retry_at = -math.inf
+        self._reopen()
+        self._roll(time.time())
 
     def take_over(self) -> None:
         """Go on with the open file in a forked child. Raises OSError."""
