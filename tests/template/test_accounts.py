@@ -39,7 +39,10 @@ EVENTS = [
     "authn_login_success: user 1 'ann@example.com'",
     "session_expired: logout, user 1 'ann@example.com'",
     "authn_login_success: user 1 'ann@example.com'",
+    "session_expired: logout, user 1 'ann@example.com'",
+    "authn_login_fail: user 1 'ann@example.com', inactive",
 ]
+INACTIVE = "from users.models import User; User.objects.update(is_active=False)"
 
 TITLES = r"""
 import html
@@ -132,10 +135,11 @@ def visitor(bake, environment, serve, axe, tmp_path):
         address, _ = serve(python, project, env, "gunicorn")
         visitor = Visitor(start(), address.replace("127.0.0.1", "localhost"), mails, axe)
         visitor.logs = project / "logs"
+        visitor.run = lambda code: run(python, "manage.py", "shell", "-c", code, cwd=project, env=env)
         yield visitor
 
 
-def test_an_account_from_sign_up_to_a_passkey(visitor):
+def test_an_account_from_sign_up_to_a_passkey(visitor):  # noqa: PLR0915  one visit
     """Whose account was taken, how and when, has to stand in the log, and no code that opens it."""
     browser = visitor.browser
     visitor.open("/accounts/signup/")
@@ -186,6 +190,11 @@ def test_an_account_from_sign_up_to_a_passkey(visitor):
     visitor.press("#mfa_webauthn_authenticate")
     visitor.open("/accounts/sessions/")
     visitor.look()
+    visitor.sign_out()
+    visitor.run(INACTIVE)
+    visitor.open("/accounts/login/")
+    visitor.press("#passkey_login")
+    assert visitor.is_at("/accounts/inactive/")
 
     log, everything = ((visitor.logs / f"{name}.log").read_text(encoding="utf-8") for name in ("security", "django"))
     assert [f"{event}: {message.partition(', is_')[0]}" for event, message in EVENT.findall(log)] == EVENTS
