@@ -204,6 +204,20 @@ def test_the_mode_stays(log, make, cls, mode):
 
 @unix
 @CLASSES
+def test_the_mode_stays_when_others_remove_the_file(log, make, cls):
+    """Without this, a log that only its owner may read is everybody's after it was moved away by hand."""
+    handler = make(cls, log, **options_of(cls, **ROTATES))
+    write(handler, [0])
+    log.chmod(0o600)
+    log.rename(log.with_name("elsewhere"))
+    handler._close_window()  # noqa: SLF001  as if half a second had passed
+    write(handler, [1])
+    assert "n001n" in log.read_text()
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+@unix
+@CLASSES
 def test_what_root_makes_belongs_to_the_server(log, make, cls):
     """Without this, the server cannot write the file that `sudo manage.py` has begun, nor take the lock."""
     if os.geteuid():

@@ -19,7 +19,7 @@ from typing import Any
 from applog.rotation import os_files
 from applog.rotation.compression import PACKED
 from applog.rotation.own_file import OwnFile, try_to_write
-from applog.rotation.periods import Periods, check_suffix, find_dates
+from applog.rotation.periods import Periods, check_suffix, date_of, find_dates
 from applog.rotation.retention import LOCK_SECONDS, Rotated, find_surplus
 from applog.rotation.shared_handler import SharedFileHandler
 from applog.rotation.watched_handler import WatchedFileHandler
@@ -141,7 +141,7 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
         self._suffix = suffix
 
     def _path(self, period: int, number: int = 0) -> str:
-        name = time.strftime(self.suffix, time.gmtime(period))
+        name = date_of(period, self.suffix)
         return self._named(f"{self.baseFilename}.{name}{f'.{number}' if number else ''}")
 
     def _find(self, name: str) -> Iterable[tuple[int, int]]:
@@ -200,9 +200,8 @@ class SharedTimedRotatingFileHandler(SharedFileHandler, TimedRotatingFileHandler
 
     def _of_period(self, period: int, files: list[Rotated]) -> list[Rotated]:
         """Return those of the rotated files that are of a period. Their names say it; a name may leave out the hour."""
-        return [
-            file for file in files if self._path(period, file.number) in (file.path, file.path.removesuffix(PACKED))
-        ]
+        paths = {number: self._path(period, number) for number in {file.number for file in files}}
+        return [file for file in files if paths[file.number] in (file.path, file.path.removesuffix(PACKED))]
 
     def _next_path(self, period: int, files: list[Rotated]) -> str:
         """Return the path of the file that comes after the others of its period. Raises OSError if there is none."""

@@ -44,6 +44,12 @@ class OwnFile(FileIO):
         known = self._status
         return known is None or (status.st_ino == known.st_ino and status.st_dev in {known.st_dev, 0})
 
+    def status(self) -> os.stat_result | None:
+        """Return the `os.fstat` of this file, or None when its descriptor is another one's."""
+        with suppress(OSError, ValueError):  # ValueError: it is closed
+            return os.fstat(self.fileno()) if self.is_own() else None
+        return None
+
     def status_at(self, path: str) -> os.stat_result | None:
         """Return the `os.stat` of `path`, or None when it does not lead to this file."""
         with suppress(OSError, ValueError):  # ValueError: it is closed

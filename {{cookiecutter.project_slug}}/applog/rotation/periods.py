@@ -105,9 +105,9 @@ def check_suffix(suffix: str) -> None:
     forbidden = '/\\<>:"|?*' if sys.platform == "win32" else "/"
     for begin in EXAMPLES:
         try:
-            name = time.strftime(suffix, time.gmtime(begin))
+            name = date_of(begin, suffix)
             dates = [date for date, _ in find_dates(name, suffix) if abs(date - begin) <= YEAR]
-            found = bool(os.fsencode(name)) and name in [time.strftime(suffix, time.gmtime(date)) for date in dates]
+            found = bool(os.fsencode(name)) and name in [date_of(date, suffix) for date in dates]
         except (OSError, ValueError, re.error):
             found = False
         if not found or not set(forbidden).isdisjoint(name):
@@ -116,6 +116,12 @@ def check_suffix(suffix: str) -> None:
                 "again. Use one such as %Y-%m-%d or %Y-%m-%d_%H-%M-%S."
             )
             raise ValueError(message)
+
+
+@lru_cache(1 << 15)
+def date_of(begin: int, suffix: str) -> str:
+    """Return what is written for the start of a period, in seconds for `time.gmtime`, in the format `suffix`."""
+    return time.strftime(suffix, time.gmtime(begin))
 
 
 @lru_cache(1 << 15)

@@ -164,7 +164,7 @@ class Retention(BaseRotatingHandler):
                 if not self.stream or self._status():
                     raise
                 # Without the lock, too: another process has rotated or removed the file.
-                self._reopen(os.fstat(self.stream.fileno()) if self.stream.is_own() else None)
+                self._reopen()
                 return
             if self._status() is None:
                 self._reopen()
@@ -188,7 +188,7 @@ class Retention(BaseRotatingHandler):
             discard(path, self._surplus(self._rotated() if files is None else files))
 
     def _reopen(self, like: os.stat_result | None = None) -> None:
-        """Open the file at the path, which gets mode and owner of `like` if it is a new one."""
+        """Open the file at the path, which gets mode and owner of `like`, or of the last one, if it is a new one."""
         raise NotImplementedError
 
     def _rename(self, files: list[Rotated]) -> list[Rotated] | None:

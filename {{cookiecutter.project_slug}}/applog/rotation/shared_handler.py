@@ -201,6 +201,7 @@ class SharedFileHandler(Complaining, Reentrant, Retention):
     def _reopen(self, like: os.stat_result | None = None) -> None:
         if old := self.stream:
             old.close_if_lost()
+            like = like or old.status()  # who may read the log is not for us to change
         # The old file stays open until then: if opening fails, records still go into it.
         file = os_files.open_log(self.baseFilename, like)
         if old and old.is_ordinary and not file.is_ordinary:
