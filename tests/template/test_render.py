@@ -95,6 +95,7 @@ EVERYWHERE = [
     "applog/rotation/own_file.py",
     "applog/rotation/periods.py",
     "applog/rotation/process_lock.py",
+    "applog/rotation/reentrant.py",
     "applog/rotation/retention.py",
     "applog/rotation/shared_handler.py",
     "applog/rotation/watched_handler.py",
