@@ -19,9 +19,20 @@ def refuse_to_start(error: EnvError, status: int = 1) -> NoReturn:
     sys.exit(status)
 
 
-# Text is UTF-8, whatever encoding a client names: by some, such as "hex", Python decodes none, and by others, such as
-# "utf-7", halves of characters, at which pages and databases fail.
-HttpRequest.encoding = property(lambda _: None, lambda *_: None)  # type: ignore[assignment]
+encoding: Any = HttpRequest.encoding
+
+
+def set_encoding(request: HttpRequest, name: str | None) -> None:
+    """Set the encoding of a request's text to what a view says, but not to what a client does.
+
+    By some names, such as "hex", Python decodes no text, and by others, such as "utf-7", halves of characters, at which
+    pages and databases fail. Browsers send UTF-8.
+    """
+    if name is None or name is not (request.content_params or {}).get("charset"):
+        encoding.fset(request, name)
+
+
+HttpRequest.encoding = encoding.setter(set_encoding)  # type: ignore[method-assign]
 
 
 @sync_and_async_middleware
