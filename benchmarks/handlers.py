@@ -1,6 +1,6 @@
 """Compare rotating log handlers: speed, delay of a single record, and what gets lost.
 
-    uv run --group bench benchmarks/handlers.py [--rounds 60] [--records 2000] [--output FOLDER]
+    uv run --group bench benchmarks/handlers.py [--rounds 30] [--records 2000] [--output FOLDER]
 
 Speed: one process, then four at once, write 120-byte lines to a `logging.FileHandler` and to the handler in turn, some
 thousand at a time; the median of the ratios of such pairs is shown, because a busy moment of the machine hits both.
@@ -360,7 +360,7 @@ def installed(name):
 def main():
     """Be a worker, or measure all handlers and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--records", type=int, default=2_000, help="lines of each process in a round")
     parser.add_argument("--seconds", type=float, default=6, help="of the safety runs by time")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent)
