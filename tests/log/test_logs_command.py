@@ -262,6 +262,20 @@ def test_tables_are_as_wide_as_the_terminal(terminal, project):
     assert max(len(line) for line in output.replace("\r", "").split("\n")) <= 60
 
 
+@unix
+def test_a_narrow_terminal_has_each_level(terminal, project):
+    """Columns that a terminal breaks in two are no table."""
+    levels = ["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTICE", "TRACE", "VERY_VERBOSE_INDEED_AND_LONG"]
+    numbers = {level: number for number, level in enumerate(levels, 11)}
+    records = [text(60, "x", level) for level in levels for _ in range(numbers[level])]
+    (project / "logs" / "django.log").write_text("".join(records), "utf-8")
+    output = COLOURS.sub("", terminal("stats", "django").wait()).replace("\r", "")
+    lines = output.partition("\nMost frequent")[0].splitlines()
+    assert max(map(len, lines)) <= 60
+    sums = [number for line in lines if line.startswith("all ") for number in line.split()[1:]]
+    assert sums == [str(number) for number in numbers.values()]
+
+
 IMPATIENT = """
 import runpy
 import sys

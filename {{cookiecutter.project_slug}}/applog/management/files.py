@@ -21,6 +21,7 @@ WIDE = 200  # columns, where there is no terminal
 def list_files(command: BaseCommand, logs: list[ProjectLog]) -> None:
     """Print the files of each log: size, first and last record, and when the next rotation is."""
     total, number = 0, 0
+    zone = timezone.get_current_timezone()  # asked for once: there may be thousands of files
     for log in logs:
         columns = get_terminal_size((WIDE, 24)).columns
         rotation = f"  {describe_rotation(log)}"
@@ -31,10 +32,13 @@ def list_files(command: BaseCommand, logs: list[ProjectLog]) -> None:
         width = max((len(file.name) for file in found), default=0)
         for file in found:
             first, last = log.find_times(file)
-            times = f"{show_time(first)} - {show_time(last)}" if first and last else "no record with a time"
+            times = "no record with a time"
+            if first and last:
+                ends = (time.astimezone(zone).replace(tzinfo=None) for time in (first, last))
+                times = " - ".join(time.isoformat(" ", "seconds") for time in ends)
             line = f"  {file.name:<{width}}  {show_size(file.size):>9}  "
             parts = [times]
-            if log.max_bytes and file.path == log.path:
+            if log.max_bytes and file.name == log.path.name:
                 share = file.size / log.max_bytes
                 parts.append(f"{bar(command.stdout, share, 12)} {share:.0%} of {show_size(log.max_bytes)}")
             # In a narrow terminal below the name, so that no time is torn apart.

@@ -18,6 +18,7 @@ from applog.text import cut, printable
 
 STATS_HOURS = 24  # counted, unless an option says since when
 MESSAGES = 10  # printed
+TIME, COLUMN, NAME = 16, 7, 20  # characters: of an hour, of a column where there is room, of a level's name at most
 LEAST_BAR = 5  # characters; without room for more there are no bars
 MESSAGE_KINDS = 20_000  # that are distinguished at a time
 
@@ -45,26 +46,38 @@ def print_statistics(command: BaseCommand, logs: list[ProjectLog], query: Query)
 
 
 def draw(command: BaseCommand, levels: Levels) -> None:
-    """Print a table with a line for each hour and a column for each level, and a bar for each line."""
-    known = [level for level in reversed(LEVELS) if any(level in numbers for numbers in levels.values())]
-    known += sorted({level for numbers in levels.values() for level in numbers} - set(LEVELS))
-    columns = [max(len(level), 7) for level in known]
-    room = min(get_terminal_size().columns, 120) - 18 - sum(column + 1 for column in columns)
-    room = room if room > LEAST_BAR else 0
-    most = max(numbers.total() for numbers in levels.values())
-    head = " ".join(f"{printable(level):>{column}}" for level, column in zip(known, columns, strict=True))
-    command.stdout.write(f"{'':16} {head}")
-    character = block(command.stdout)
-    for begin in sorted(levels):
-        numbers = levels[begin]
-        cells = " ".join(f"{numbers[level]:>{column}}" for level, column in zip(known, columns, strict=True))
-        drawn = "".join(
-            painter(command, level)(character * width) for level, width in split_bar(numbers, known, most, room)
-        )
-        command.stdout.write(f"{timezone.localtime(begin):%Y-%m-%d %H:%M} {cells} {drawn}")
+    """Print a table with a line for each hour and a column for each level, and a bar for each line.
+
+    In a terminal that is too narrow for all of the columns, there are several tables, without bars.
+    """
     sums = sum(levels.values(), Counter())
-    cells = " ".join(f"{sums[level]:>{column}}" for level, column in zip(known, columns, strict=True))
-    command.stdout.write(command.style.HTTP_INFO(f"{'all':<16} {cells}"))
+    known = [level for level in reversed(LEVELS) if sums[level]]
+    known += sorted(set(sums) - set(LEVELS))
+    names = {level: cut(printable(level), NAME) for level in known}
+    room = min(get_terminal_size().columns, 120) - TIME
+    least = max(COLUMN if sum(max(len(name), COLUMN) + 1 for name in names.values()) <= room else 0, 1)
+    columns = {level: max(len(names[level]), len(str(sums[level])), least) for level in known}
+    tables: list[list[str]] = [[]]
+    for level in known:
+        if tables[-1] and sum(columns[other] + 1 for other in (*tables[-1], level)) > room:
+            tables.append([])
+        tables[-1].append(level)
+    room -= sum(column + 1 for column in columns.values()) + 2
+    room = room if len(tables) == 1 and room > LEAST_BAR else 0
+    most = max(numbers.total() for numbers in levels.values())
+    character = block(command.stdout)
+    for table in tables:
+        head = " ".join(f"{names[level]:>{columns[level]}}" for level in table)
+        command.stdout.write(f"{'':{TIME}} {head}")
+        for begin in sorted(levels):
+            numbers = levels[begin]
+            cells = " ".join(f"{numbers[level]:>{columns[level]}}" for level in table)
+            drawn = "".join(
+                painter(command, level)(character * width) for level, width in split_bar(numbers, known, most, room)
+            )
+            command.stdout.write(f"{timezone.localtime(begin):%Y-%m-%d %H:%M} {cells} {drawn}".rstrip())
+        cells = " ".join(f"{sums[level]:>{columns[level]}}" for level in table)
+        command.stdout.write(command.style.HTTP_INFO(f"{'all':<{TIME}} {cells}"))
 
 
 def split_bar(numbers: Counter[str], levels: list[str], most: int, room: int) -> Iterator[tuple[str, int]]:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from applog.page.fields import write_fields, write_words
 from applog.page.forms import LogForm
 from applog.page.histogram import Histogram
+from applog.reading.formats import normal_levels
 from applog.reading.query import LEVELS
 from applog.text import show_time
 
@@ -35,7 +36,7 @@ def groups(form: LogForm) -> list[tuple[str, list[Choice]]]:
     """Return the groups of filters, each of which is one click."""
 
     def choose(name: str, values: dict[str, tuple[str, str]]) -> list[Choice]:
-        given = form.values.get(name, "")
+        given = normal_levels(form.values.get(name, "")) if name == "level" else form.values.get(name, "")
         return [
             Choice(label, form.link(**{name: value}), value == given, note) for value, (label, note) in values.items()
         ]
@@ -87,14 +88,14 @@ def chips(form: LogForm) -> Iterator[tuple[str, str]]:
 
 def describe_level(level: str) -> str:
     """Return a filter of levels, as Query has it, in words."""
-    names = level.lstrip("=-").replace(",", ", ")
+    names = normal_levels(level).lstrip("=-").replace(",", ", ")
     words = {"=": _("only %s"), "-": _("without %s")}.get(level[0], _("%s and above"))
     return words % names
 
 
 def legend(form: LogForm, histogram: Histogram) -> list[Shown]:
     """Return the levels of the chart, each with links that show or leave out its records."""
-    given = form.values.get("level", "")
+    given = normal_levels(form.values.get("level", ""))
     shown = []
     for level, number in histogram.totals.items():
         if level in LEVELS:

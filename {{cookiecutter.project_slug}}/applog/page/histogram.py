@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
@@ -10,14 +10,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from applog.reading.counts import Levels, add_levels, count_records
+from applog.reading.counts import Levels, count_from
 from applog.reading.log import RotatedLog
 from applog.reading.measures import bucket
 from applog.reading.query import LEVELS, Query
 from applog.text import now, show_number
 
 SECONDS = 0.2  # to count
-TRIED = 0.2  # of it, to see how far it will get
+MANY, MANY_SECONDS = 1000, 0.05  # files, of which a page is made in less time; what is counted is not counted again
+TRIED = 0.2  # of the time, to see how far counting will get
 BARS, MOST_BARS = 60, 120
 DAY = timedelta(days=1)
 STEPS = [
@@ -85,7 +86,8 @@ class Bar:
 class Histogram:
     """Bars in the order of time.
 
-    If the time to count ran out, `complete` is False, and `reached` is the time from which on all records are counted.
+    If the time to count ran out, `complete` is False, and `reached` is the time from which on all records are counted,
+    or there are none; None if it is not known.
     `outside` is how many of these have a time that no bar has, as of a clock that was wrong.
     """
 
@@ -154,7 +156,10 @@ def count(logs: Sequence[RotatedLog], query: Query) -> Histogram:
         return Histogram([])
     begin = max(first, end - MOST_BARS * DAY)
     step = choose_step(begin, end)
-    found = count_from(begin if begin > first else query.since, step, logs, query, SECONDS * TRIED)
+    seconds = SECONDS if sum(len(log.files()) for log in logs) < MANY else MANY_SECONDS
+    zone = timezone.get_current_timezone()
+    since = begin if begin > first else query.since
+    found = count_from(since, step, logs, query, zone, seconds * TRIED)
     # Where a clock was set back, the last record is not that of the last time.
     latest = max((time for time in found.levels if time <= now()), default=end)
     if not found.complete or latest > end:
@@ -162,13 +167,15 @@ def count(logs: Sequence[RotatedLog], query: Query) -> Histogram:
         # Bars for as far as counting will get, with room for as many again.
         step = choose_step(max(begin, end - (end - found.stopped) / TRIED) if found.stopped else begin, end)
         begin = max(begin, end - MOST_BARS * step)
-        found = count_from(begin if begin > first else query.since, step, logs, query, SECONDS * (1 - TRIED))
+        since = begin if begin > first else query.since
+        before = None if found.levels else found.older  # not from the end again, if there is nothing up to there
+        found = count_from(since, step, logs, query, zone, seconds * (1 - TRIED), before)
     begin = max(filter(None, (begin, found.reached)))
-    bars = make_bars(found.levels, begin, end, step) if found.levels else []
+    bars = make_bars(found.levels, begin, end, step) if found.levels and begin <= end else []
     # What is before `reached` is counted by its link.
     known = sum(levels.total() for time, levels in found.levels.items() if not found.reached or time >= found.reached)
-    outside = known - sum(bar.levels.total() for bar in bars)
-    reached = begin if bars and begin > first else None
+    outside = max(0, known - sum(bar.levels.total() for bar in bars))
+    reached = begin if first < begin <= end else None
     return Histogram(bars, reached, found.complete and begin == first, outside=outside)
 
 
@@ -194,40 +201,6 @@ def find_window(logs: Sequence[RotatedLog], query: Query) -> tuple[datetime | No
 def choose_step(begin: datetime, end: datetime) -> timedelta:
     """Return the smallest of STEPS that needs fewer than BARS bars, or a day."""
     return next((step for step in STEPS if (end - begin) / step < BARS), DAY)
-
-
-@dataclass
-class Found:
-    """What was counted, from `reached` on all of it. If the time ran out, `complete` is False.
-
-    `stopped` is the time of the record before those that were looked at.
-    """
-
-    levels: Levels
-    reached: datetime | None = None
-    stopped: datetime | None = None
-    complete: bool = True
-
-
-def count_from(
-    begin: datetime | None, step: timedelta, logs: Sequence[RotatedLog], query: Query, seconds: float
-) -> Found:
-    """Count the records of each log from `begin` on, or all."""
-    query, zone = replace(query, since=begin), timezone.get_current_timezone()
-    found = Found({})
-    for log in logs:
-        counts = count_records([log], step, query=query, zone=zone, seconds=seconds / len(logs))
-        add_levels(found.levels, counts.levels)
-        if not counts.complete:
-            found.complete = False
-            stopped = log.find_time_before(counts.older[log.name]) if log.name in counts.older else None
-            found.stopped = max(filter(None, (found.stopped, stopped)), default=None)
-            # Of the bar in which counting stopped only a part is counted: the oldest, but for clocks that were wrong.
-            times = sorted(time for time in counts.levels if time <= now())
-            whole = [time for time in times if stopped and time > stopped]
-            reached = next(iter(whole or reversed(times[:2])), None)
-            found.reached = max(filter(None, (found.reached, reached)), default=None)
-    return found
 
 
 def make_bars(levels: Levels, begin: datetime, end: datetime, step: timedelta) -> list[Bar]:

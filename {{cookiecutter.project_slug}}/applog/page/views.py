@@ -118,7 +118,13 @@ def chart(form: LogForm, counted: histogram.Histogram) -> dict[str, Any]:
     number = sum(bar.levels.total() for bar in counted.bars)
     words = ngettext("%(number)s record", "%(number)s records", number) % {"number": show_number(number)}
     total = words if counted.complete else _("more than %s") % words
-    return {"form": form, "histogram": counted, "legend": legend(form, counted), "total": total if number else ""}
+    return {
+        "form": form,
+        "histogram": counted,
+        "legend": legend(form, counted),
+        "total": total if number else "",
+        "reached": show_time(counted.reached) if counted.reached else "",
+    }
 
 
 def make_rows(form: LogForm, found: Page, index: int | None = None) -> tuple[list[Row], str, int]:

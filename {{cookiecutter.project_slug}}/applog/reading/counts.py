@@ -80,6 +80,50 @@ def count_records(  # noqa: PLR0913  named arguments
     return counts
 
 
+@dataclass
+class Found:
+    """What was counted, from `reached` on all of it. If the time ran out, `complete` is False.
+
+    `stopped` is the time of the record before those that were looked at, and `older` the position there.
+    """
+
+    levels: Levels
+    older: Position
+    reached: datetime | None = None
+    stopped: datetime | None = None
+    complete: bool = True
+
+
+def count_from(  # noqa: PLR0913, PLR0917  what is counted, for how long, and from where
+    begin: datetime | None,
+    step: timedelta,
+    logs: Sequence[RotatedLog],
+    query: Query,
+    zone: tzinfo,
+    seconds: float,
+    position: Position | None = None,
+) -> Found:
+    """Count the records of each log from `begin` on, or all, up to a position, by default the end."""
+    query = replace(query, since=begin)
+    found, now = Found({}, Position(position or {})), datetime.now(zone)
+    for log in logs:
+        counts = count_records([log], step, position, query=query, zone=zone, seconds=seconds / len(logs))
+        found.older |= {name: cursor for name, cursor in counts.older.items() if name == log.name}
+        add_levels(found.levels, counts.levels)
+        if not counts.complete:
+            found.complete = False
+            stopped = log.find_time_before(counts.older[log.name]) if log.name in counts.older else None
+            found.stopped = max(filter(None, (found.stopped, stopped)), default=None)
+            # Of the bar in which counting stopped only a part is counted: the oldest, but for clocks that were wrong.
+            times = sorted(time for time in counts.levels if time <= now)
+            whole = [time for time in times if stopped and time > stopped]
+            # Without any, there are none up to where it stopped.
+            empty = bucket(stopped, step, zone) + step if stopped else EVER[1]
+            reached = next(iter(whole or reversed(times[:2])), empty)
+            found.reached = max(filter(None, (found.reached, reached)))
+    return found
+
+
 def add_levels(levels: Levels, more: Levels) -> None:
     """Add the numbers of `more` to `levels`."""
     for when, found in more.items():

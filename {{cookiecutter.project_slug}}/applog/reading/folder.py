@@ -45,6 +45,11 @@ class LogFile:
         return self.folder / self.name
 
     @property
+    def address(self) -> str:
+        """Its path as text, which is made in less time: there may be thousands of files."""
+        return f"{self.folder}{os.sep}{self.name}"
+
+    @property
     def compressed(self) -> bool:
         """Tell whether it is compressed, by gzip."""
         return self.name.endswith(".gz")

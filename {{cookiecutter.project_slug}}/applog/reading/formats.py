@@ -147,6 +147,18 @@ def normal_level(name: str) -> str:
     return SAME_LEVELS.get(name, name)
 
 
+def split_levels(level: str) -> tuple[str, list[str]]:
+    """Return the sign of a filter of levels, "=", "-" or "", and the names as they were typed."""
+    sign = level[:1] if level[:1] in {"=", "-"} else ""
+    return sign, level.lstrip("=-").split(",") if sign else [level]
+
+
+def normal_levels(level: str) -> str:
+    """Return a filter of levels, as `Query` has it, with their names as logging has them."""
+    sign, names = split_levels(level)
+    return sign + ",".join(map(normal_level, names))
+
+
 def _parse_text(text: str) -> dict[str, Any]:
     first, *lines = text.lstrip("\0\ufeff").split("\n")
     is_known = _HEADER.match(first) and first[0] != "{"

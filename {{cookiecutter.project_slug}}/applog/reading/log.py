@@ -163,12 +163,12 @@ class RotatedLog:
                 return read_head(path, file.identity, size)
         raise FileNotFoundError(file.path)
 
-    def _paths(self, file: LogFile) -> Iterator[Path]:
+    def _paths(self, file: LogFile) -> Iterator[str]:
         """Yield the path of `file`, and the path that it may have been renamed to."""
-        yield file.path
+        yield file.address
         for other in self._listing.files():
             if other.identity == file.identity:
-                yield other.path
+                yield other.address
 
     def find_file(self, files: list[LogFile], cursor: Cursor) -> int | None:
         """Return the index of the cursor's file, or of its compressed or other copy; None if it is gone."""
@@ -180,7 +180,7 @@ class RotatedLog:
                         return i
         for i, file in enumerate(files if cursor.head else ()):
             with suppress(OSError):
-                if checksum(read_head(file.path, file.identity)) == cursor.head:
+                if checksum(read_head(file.address, file.identity)) == cursor.head:
                     return i
         return None
 

@@ -6,12 +6,11 @@ import re
 import time
 import zlib
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from applog.reading.formats import HEADER
 from applog.reading.packed import PackedFile, unpack
-from applog.reading.record import RECORD_BYTES, Cursor, Record, parse
+from applog.reading.record import RECORD_BYTES, Cursor, Record, parse, time_of
 from applog.rotation.os_files import open_to_read
 
 FIRST_BLOCK, BLOCK = 1 << 16, 1 << 20  # bytes: what is wanted may be near; if it is not, read in large blocks
@@ -31,14 +30,14 @@ def check_identity(status: os.stat_result, identity: tuple[int, int]) -> None:
         raise FileNotFoundError(errno.ENOENT, "The file was moved")
 
 
-def read_head(path: Path, identity: tuple[int, int], size: int = HEAD_BYTES) -> bytes:
+def read_head(path: str, identity: tuple[int, int], size: int = HEAD_BYTES) -> bytes:
     """Return the first `size` bytes of a file, unpacked, or fewer if it is shorter.
 
     Raises OSError; it is FileNotFoundError, too, when the file at `path` is not the one with this device and inode.
     """
-    with open_to_read(os.fspath(path)) as file:
+    with open_to_read(path) as file:
         check_identity(os.fstat(file.fileno()), identity)
-        if path.suffix != ".gz":
+        if not path.endswith(".gz"):
             return file.read(size) or b""
         head = b""
         for content, _ in unpack(file, most=size):
@@ -51,7 +50,7 @@ def read_head(path: Path, identity: tuple[int, int], size: int = HEAD_BYTES) -> 
 def first_time_in(head: bytes) -> datetime | None:
     """Return the time of the first record in the first bytes of a file that has one, or None."""
     head = b"\n" + head
-    times = (parse(head[start.end() : start.end() + HEADER_BYTES]).time for start in START.finditer(head))
+    times = (time_of(head[start.end() : start.end() + HEADER_BYTES]) for start in START.finditer(head))
     return next(filter(None, times), None)
 
 

@@ -9,7 +9,15 @@ from functools import cached_property
 from typing import Any
 
 from applog.fingerprint import REFUSALS, TRACEBACK, fingerprint, split_context
-from applog.reading.formats import OWN_FIELDS, level_forms, level_forms_from, level_number, logger_forms, normal_level
+from applog.reading.formats import (
+    OWN_FIELDS,
+    level_forms,
+    level_forms_from,
+    level_number,
+    logger_forms,
+    normal_level,
+    split_levels,
+)
 from applog.reading.record import Record
 from applog.reading.search import Pattern, Pieces, Search, Text, WrongSearchError, gettext_noop
 
@@ -62,18 +70,18 @@ class Query:
     def __post_init__(self) -> None:
         """Refuse a value that cannot be used."""
         wrong: list[tuple[str, str]] = []
-        for level in self._named_levels if self.level else ():
-            if level_number(level) < 0:
+        for typed in split_levels(self.level)[1] if self.level else ():
+            if level_number(normal_level(typed)) < 0:
                 sentence = gettext_noop("%s is not a level; the levels are DEBUG, INFO, WARNING, ERROR and CRITICAL.")
-                wrong.append((sentence, repr(level)))
+                wrong.append((sentence, repr(typed)))
         if self.logger and not all(part.removeprefix("-") for part in self.logger.split(",")):
             wrong.append((gettext_noop("A logger's name is missing; write names with commas between them."), ""))
         if len(self.pattern) > PATTERN_CHARACTERS:
             wrong.append((f"The regular expression is longer than {PATTERN_CHARACTERS} characters.", ""))
         if not all(self.without):
             wrong.append(("The text to leave out is empty.", ""))
-        typed = (self.text, self.pattern, self.logger, self.request_id, *self.without, *sum(self.fields, ()))
-        if re.search("[\ud800-\udfff]", "".join(typed)):
+        texts = (self.text, self.pattern, self.logger, self.request_id, *self.without, *sum(self.fields, ()))
+        if re.search("[\ud800-\udfff]", "".join(texts)):
             wrong.append(("What you search for has to be text that can be encoded as UTF-8.", ""))
         if not all(time.tzinfo for time in (self.since, self.until) if time):
             wrong.append(("A time needs a time zone.", ""))
@@ -89,8 +97,7 @@ class Query:
 
     @cached_property
     def _named_levels(self) -> list[str]:
-        names = self.level.lstrip("=-").split(",") if self.level[:1] in {"=", "-"} else [self.level]
-        return [normal_level(name) for name in names]
+        return [normal_level(name) for name in split_levels(self.level)[1]]
 
     def has_level(self, level: str) -> bool:
         """Tell whether records of a level are asked for."""

@@ -5,9 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
-from applog.reading.formats import parse_record
+from applog.reading.formats import parse_record, parse_time
 
 RECORD_BYTES = 64 * 1024 + 1  # with the newline; of a longer record only so much is read
+
+# The beginning of a record as this log's own formatters write it.
+_MOMENT = rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(?:Z|[+-]\d\d:\d\d))"
+_OWN = re.compile(rb'%s [A-Z][^\s|]* +\S|\{"timestamp": ?"%s", ?"level": ?"' % (_MOMENT, _MOMENT))
 
 
 class Cursor(NamedTuple):
@@ -81,3 +85,12 @@ def parse(data: bytes, *, log: str = "", cursor: Cursor = NO_FILE, size: int | N
     """
     text = data.decode("utf-8", "backslashreplace").rstrip("\r\n")
     return Record(log=log, cursor=cursor, size=len(data) if size is None else size, raw=text, **parse_record(text))
+
+
+def time_of(line: bytes) -> datetime | None:
+    """Return the time of a record, of which the beginning may be enough, or None.
+
+    For one of this log's own formats that takes a tenth of the time of `parse`.
+    """
+    found = _OWN.match(line)
+    return parse_time((found[1] or found[2]).decode()) if found else parse(line).time

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from itertools import groupby, islice
 
 from applog.reading.limits import EVER, HOUR, MINUTE, SECOND, Limits, limits_of, time_in
-from applog.reading.log_file import BLOCK, WINDOW, OpenLogFile
+from applog.reading.log_file import BLOCK, HEADER_BYTES, WINDOW, OpenLogFile
+from applog.reading.record import time_of
 from applog.reading.scan import Span, scan_forwards
 
 CELL = 1 << 20  # bytes of a file
@@ -20,6 +21,7 @@ PIECE = 1 << 15  # bytes, at the ends of what is read; 100 records are as much
 DISORDER = timedelta(seconds=10)  # records of several processes may be this much out of order
 FILES = 1000  # of which the times are remembered
 LINE_BYTES = 1 << 16  # of a line that reaches beyond a part, in which its time is looked for
+LAST_BYTES = 1 << 10  # at the end of a file, in which most have a whole record
 LOOKS, STRETCH = 1000, 1 << 20  # records and bytes in which a time is looked for
 SAMPLE_BYTES = 64  # at the end of a part, by which it is known again
 
@@ -30,11 +32,12 @@ _known: dict[tuple[tuple[int, int], bytes, int], dict[tuple[int, int, timedelta]
 def last_time(file: OpenLogFile, before: int | None = None) -> datetime | None:
     """Return the time of the last record near the file's end, or near the offset `before`, that has one."""
     high = file.size if before is None else min(before, file.size)
-    for size in (WINDOW, BLOCK):
+    for size in (LAST_BYTES, WINDOW, BLOCK):
         block = file.read_lines(max(0, high - size), high)
         end = len(block)
         for start in reversed(list(file.start.finditer(block))[-LOOKS:]):
-            if made := time_in(block[start.end() : end][:LINE_BYTES]):
+            line = block[start.end() : end]
+            if made := time_of(line[:HEADER_BYTES]) or time_in(line[:LINE_BYTES]):
                 return made
             end = start.start()
         if size >= high:

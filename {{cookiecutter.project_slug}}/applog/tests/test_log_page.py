@@ -569,7 +569,8 @@ def test_what_takes_too_long_says_so_and_goes_on(reader: Client, write: Write, m
         write("x" * 1000, age=400 - number)
     page = show(reader, text="the first")
     assert not messages(page)
-    assert "Not counted" in page
+    assert "none so far" in page
+    assert "until=" in re.findall(r'<a href="([^"]*)">Count what is older', page)[0]
     for _ in range(20):
         [link] = re.findall(r'<a href="([^"]*)">Keep looking', page)
         page = reader.get(f"{reverse('admin:applog_log_changelist')}{link.replace('&amp;', '&')}").text
@@ -1170,6 +1171,30 @@ def test_another_name_of_a_level_is_that_level(reader: Client, write: Write, lev
         write("x", level=name)
     page = show(reader, level=level)
     assert len(messages(page)) == counted(page).total() == number
+
+
+@pytest.mark.parametrize("level", ["warning", "Warn", "WARNING"])
+def test_a_level_that_was_typed_is_the_chosen_one(reader: Client, write: Write, level: str) -> None:
+    """The links of levels say what the page shows."""
+    write("x", level="ERROR")
+    chosen = re.findall(r'<a href="[^"]*" aria-current="true"><bdi>([^<]+)</bdi>', show(reader, level=level))
+    assert "WARNING" in chosen
+    assert re.search(r'aria-current="true" title="Only these">ERROR', show(reader, level="=error"))
+    refused = reader.get(reverse("admin:applog_log_changelist"), {"level": "lOud"}).text
+    assert "&#x27;lOud&#x27; is not a level" in refused
+
+
+def test_a_chart_without_records_says_how_far_it_looked(reader: Client, write: Write) -> None:
+    """There may be some before the days that a chart has room for."""
+    write("long ago", age=200 * 86400, level="CRITICAL")
+    write("now")
+    page = show(reader, level="CRITICAL")
+    assert messages(page) == ["long ago"]
+    assert counted(page).total() == 0
+    assert "none so far" in page
+    [link] = re.findall(r'<a href="([^"]*)">Count what is older', page)
+    older = reader.get(f"{reverse('admin:applog_log_changelist')}{link.replace('&amp;', '&')}").text
+    assert counted(older).total() == 1
 
 
 def test_pages_go_on_where_a_file_was_copied_and_emptied(reader: Client, write: Write, files: dict[str, Path]) -> None:
