@@ -112,7 +112,10 @@ def level_forms(name: str) -> list[str]:
 
     They may match in others' messages, too.
     """
-    names = [name, json.dumps(name)[1:-1], *(other for other, same in SAME_LEVELS.items() if same == name)]
+    names = [name, *(other for other, same in SAME_LEVELS.items() if same == name)]
+    # Of bytes, a search ignores the case of ASCII letters only.
+    names += [] if name.isascii() else [name.lower(), name.upper()]
+    names += [json.dumps(other)[1:-1] for other in names]
     forms = [re.escape(word).replace(r"\ ", _SPACES) + _BEHIND_LEVEL for word in dict.fromkeys(names)]
     return [*forms, _OF_STATUS[name]] if name in _OF_STATUS else forms
 

@@ -247,6 +247,12 @@ def test_live_mode_shows_what_comes_late_into_a_rotated_file(
         file.write(new.replace(b"first of the new file", b"later"))
     assert news() == ["later"]
     assert news() == []
+    length = len(token)
+    rotated.with_name(f"{rotated.name}.gz").write_bytes(gzip.compress(rotated.read_bytes()))
+    rotated.unlink()
+    write("third")
+    assert news() == ["third"]
+    assert len(token) < length - 20  # the file is not looked for again
 
 
 @pytest.mark.parametrize("parameters", [{"until": "1h"}, {"before": "django:1.1.1.1"}, {"around": "django:1.1.1.1"}])
