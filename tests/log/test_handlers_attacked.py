@@ -264,3 +264,25 @@ def test_a_rotated_file_becomes_a_pipe_before_it_is_compressed(log, make, monkey
     write(handler, range(6))
     wait_for(lambda: any(path.suffix == ".gz" for path in own_files(log)))
     assert opened
+
+
+@pytest.mark.parametrize("cls", ["WatchedFileHandler", "SharedRotatingFileHandler", "SharedTimedRotatingFileHandler"])
+def test_a_link_in_the_place_of_the_running_log(log, make, other, capfd, cls):
+    """Without this, who may write in the folder chooses any file for the server, perhaps as root, to write into."""
+    handler = make(cls, log, **({} if cls.startswith("Watched") else options_of(cls)))
+    write(handler, [0], time.time())
+    log.rename(log.with_name("elsewhere"))
+    log.symlink_to(other)
+    before, rotates = other.read_text(), hasattr(handler, "_close_window")
+    if rotates:
+        handler._close_window()  # noqa: SLF001  as if half a second had passed
+    write(handler, [1], time.time())
+    assert other.read_text() == before
+    assert str(log) in capfd.readouterr().err
+    log.unlink()
+    if rotates:
+        handler._close_window()  # noqa: SLF001
+    write(handler, [2], time.time())
+    if rotates:
+        assert [f"n{number}n" in log.with_name("elsewhere").read_text() for number in range(2)] == [True, True]
+    assert "n2n" in log.read_text()

@@ -310,3 +310,31 @@ def test_threads_that_wait_for_a_look_do_not_look_again(log, make, monkeypatch, 
         thread.join()
     assert len(looks) == 1
     assert_each_once(log, range(9))
+
+
+def test_a_signal_between_two_records_that_wait(log, make, capfd):
+    """Without this, what a signal's handler logs in that moment takes the record that is about to be taken."""
+    handler, counts = make("SharedTimedRotatingFileHandler", log, when="s", utc=True), itertools.count(1)
+    write(handler, [0], BEGIN)
+    begin, armed = handler._begin, [True]  # noqa: SLF001
+
+    def log_meanwhile(created):
+        if armed:
+            write(handler, [100 + next(counts)], BEGIN + 3)  # of another second: it has to wait
+        begin(created)
+
+    handler._begin = log_meanwhile  # noqa: SLF001
+
+    def trace(frame, event, _argument):
+        if event == "line" and frame.f_code.co_name == "_put_waiting" and handler._process_lock.waiting and armed:  # noqa: SLF001
+            armed.clear()
+            write(handler, [200], BEGIN + 4)
+        return trace
+
+    sys.settrace(trace)
+    try:
+        write(handler, [1], BEGIN + 2)
+    finally:
+        sys.settrace(None)
+    assert_each_once(log, [0, 1, 101, 200])
+    assert capfd.readouterr().err == ""

@@ -209,10 +209,12 @@ def test_the_mode_stays_when_others_remove_the_file(log, make, cls):
     handler = make(cls, log, **options_of(cls, **ROTATES))
     write(handler, [0])
     log.chmod(0o600)
-    log.rename(log.with_name("elsewhere"))
     handler._close_window()  # noqa: SLF001  as if half a second had passed
     write(handler, [1])
-    assert "n001n" in log.read_text()
+    log.rename(log.with_name("elsewhere")).chmod(0o666)  # to hand it on
+    handler._close_window()  # noqa: SLF001
+    write(handler, [2])
+    assert "n002n" in log.read_text()
     assert log.stat().st_mode & 0o777 == 0o600
 
 

@@ -156,15 +156,16 @@ def open_new(path: str, like: os.stat_result | None = None) -> OwnFile:
     return OwnFile(_open_new(path, like))
 
 
-def open_log(path: str, like: os.stat_result | None = None) -> OwnFile:
+def open_log(path: str, like: os.stat_result | None = None, *, no_link: bool = False) -> OwnFile:
     """Open the file at `path` as `open_to_append` does. Nobody compresses it before this process has closed it."""
+    flags = NO_LINK if no_link else 0
     for _ in range(OPENINGS):
-        file = open_to_append(path, like, 0)
+        file = open_to_append(path, like, flags)
         close_at_fork(file)
         if hold(file.fileno()):
             return file
         file.close()  # it was rotated meanwhile, and is being compressed
-    return open_to_append(path, like, 0)
+    return open_to_append(path, like, flags)
 
 
 def open_quiet(path: str) -> io.FileIO:

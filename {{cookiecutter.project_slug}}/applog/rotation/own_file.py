@@ -30,6 +30,7 @@ class OwnFile(FileIO):
         self._status: os.stat_result | None = None
         with suppress(OSError):  # on FAT drives, Python 3.12.0 does not tell
             self._status = os.fstat(descriptor)
+        self.at_path = self._status  # when it was last there
         self.is_ordinary = not self._status or stat.S_ISREG(self._status.st_mode)  # no pipe, terminal or device
 
     def is_own(self) -> bool:
@@ -44,18 +45,14 @@ class OwnFile(FileIO):
         known = self._status
         return known is None or (status.st_ino == known.st_ino and status.st_dev in {known.st_dev, 0})
 
-    def status(self) -> os.stat_result | None:
-        """Return the `os.fstat` of this file, or None when its descriptor is another one's."""
-        with suppress(OSError, ValueError):  # ValueError: it is closed
-            return os.fstat(self.fileno()) if self.is_own() else None
-        return None
-
     def status_at(self, path: str) -> os.stat_result | None:
         """Return the `os.stat` of `path`, or None when it does not lead to this file."""
         with suppress(OSError, ValueError):  # ValueError: it is closed
             status = os.stat(path)
             # Some file systems of Windows number no files: then it may be another one.
-            return status if status.st_ino and os.path.samestat(status, os.fstat(self.fileno())) else None
+            if status.st_ino and os.path.samestat(status, os.fstat(self.fileno())):
+                self.at_path = status
+                return status
         return None
 
     def close_if_lost(self) -> None:

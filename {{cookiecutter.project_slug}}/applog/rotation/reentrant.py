@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 NONE: Any = object()  # in the place of a formatter
+FORMAT = logging.Handler.format  # others' code may replace it
 
 
 class Reentrant(logging.Handler):
@@ -32,7 +33,8 @@ class Reentrant(logging.Handler):
 
     def _look_at_formatter(self) -> None:
         """Find out whether the formatter that there is now needs the lock."""
-        kind = type(self.formatter)
+        formatter = self.formatter  # once, as another thread may set it
+        kind = type(formatter)
         is_reentrant = kind is logging.Formatter or vars(kind).get("reentrant") is True
-        is_used = getattr(self.format, "__func__", None) is logging.Handler.format
-        self._reentrant = self.formatter if is_reentrant and is_used else NONE
+        is_used = getattr(self.format, "__func__", None) is FORMAT
+        self._reentrant = formatter if is_reentrant and is_used else NONE

@@ -48,10 +48,9 @@ class SharedFileHandler(Complaining, Reentrant, Retention):
     Threads write at the same time. The handler's lock is held for a subclass that has its own `emit`, and for a
     formatter, unless its class is logging.Formatter, or itself says `reentrant = True`. A process may notice
     LOOK_SECONDS late that its file was removed: all kept files together have to take more than what is written then.
-
     The constructor raises LookupError or ValueError for an encoding that there is not, or that no line can be in.
 
-    Keep to 30 instance attributes, which the timed handler has: above that, CPython looks each one up in a slower way.
+    Keep to 30 instance attributes (the timed handler has 29): above that, CPython looks each one up in a slower way.
     """
 
     encoding: str
@@ -161,12 +160,12 @@ class SharedFileHandler(Complaining, Reentrant, Retention):
             work()
         finally:
             try:
-                self._end_look()
-            finally:  # a signal's handler may have raised in the middle of it
                 try:
                     self._end_look()
-                finally:
-                    self._process_lock.busy = False  # no call, for which a deep recursion may have left no room
+                finally:  # a signal's handler may have raised in the middle of it
+                    self._end_look()
+            finally:
+                self._process_lock.busy = False  # no call, for which a deep recursion may have left no room
 
     def _end_look(self) -> None:
         if self._process_lock.busy:
@@ -186,14 +185,15 @@ class SharedFileHandler(Complaining, Reentrant, Retention):
         self._window = CLOSED
 
     def _put_waiting(self) -> None:
-        while self._process_lock.waiting:
-            created, data = self._process_lock.waiting.popleft()
-            if self._has_rotator():  # what it says must not be the reason to call it again
-                self._process_lock.retry_at = time.monotonic() + LOOK_SECONDS
-            try:
-                self._while_busy(partial(self._look_and_put, created, data))
-            except Exception as error:  # noqa: BLE001
-                self._complaints.lost(error)
+        with suppress(IndexError):  # there are none left; what a signal's handler logs puts them, too
+            while True:
+                created, data = self._process_lock.waiting.popleft()
+                if self._has_rotator():  # what it says must not be the reason to call it again
+                    self._process_lock.retry_at = time.monotonic() + LOOK_SECONDS
+                try:
+                    self._while_busy(partial(self._look_and_put, created, data))
+                except Exception as error:  # noqa: BLE001
+                    self._complaints.lost(error)
 
     def _must_wait(self, _created: float) -> bool:
         return self._has_rotator()  # which moves the file at that moment
@@ -201,10 +201,10 @@ class SharedFileHandler(Complaining, Reentrant, Retention):
     def _reopen(self, like: os.stat_result | None = None) -> None:
         if old := self.stream:
             old.close_if_lost()
-            like = like or old.status()  # who may read the log is not for us to change
+        had_file = bool(old and old.is_ordinary)  # since then, nobody puts a link there but to choose where we write
         # The old file stays open until then: if opening fails, records still go into it.
-        file = os_files.open_log(self.baseFilename, like)
-        if old and old.is_ordinary and not file.is_ordinary:
+        file = os_files.open_log(self.baseFilename, like or (old.at_path if had_file else None), no_link=had_file)
+        if had_file and not file.is_ordinary:
             file.close()  # who may write in the folder could stop all processes by a pipe that is not read
             raise OSError(errno.EINVAL, "it is an ordinary file no more", self.baseFilename)
         if old:

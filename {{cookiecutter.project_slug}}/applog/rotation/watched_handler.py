@@ -34,11 +34,13 @@ class WatchedFileHandler(Complaining, logging.handlers.WatchedFileHandler):
         errors: str | None = None,
     ) -> None:
         encoding = line_encoding(io.text_encoding(encoding))
+        # One that is put there later is to choose where the server writes.
+        self._flags = 0 if os.path.islink(filename) else os_files.NO_LINK
         super().__init__(filename, mode, encoding, delay, errors or "backslashreplace")
         self._complaints = Complaints(self)
 
     def _open(self) -> Any:
-        file = os_files.open_to_append(self.baseFilename, flags=0)
+        file = os_files.open_to_append(self.baseFilename, flags=self._flags)
         ProcessLock(self.baseFilename).clear_note()  # of the handler of LOG_FILES=rotate; this file is another one
         return file
 
