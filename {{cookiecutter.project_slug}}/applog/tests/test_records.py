@@ -868,3 +868,33 @@ def test_json_is_the_same_whichever_way_it_is_written(log: Log) -> None:
     names = ["timestamp", "level", "logger", "message", "request_id", "service.name", "process.pid"]
     assert [list(record) for record in records] == [names, [*names, "own"]] * len(texts)
     assert {record["level"] for record in records} == {"WARNING"}
+
+
+def formatted(formatter: logging.Formatter, record: logging.LogRecord, number: int, other: logging.LogRecord) -> str:
+    """Format a record, and another one before the formatter's line of that number, as another thread may."""
+    lines = 0
+
+    def trace(frame: Any, event: str, _: Any) -> Any:
+        nonlocal lines
+        if event == "line" and frame.f_globals["__name__"] == "applog.formatters":
+            lines += 1
+            if lines == number:
+                sys.settrace(None)
+                formatter.format(other)
+        return trace
+
+    sys.settrace(trace)
+    try:
+        return formatter.format(record)
+    finally:
+        sys.settrace(None)
+
+
+@pytest.mark.parametrize("kind", [TextFormatter, JsonFormatter])
+def test_another_record_that_is_formatted_meanwhile_changes_nothing(kind: type[logging.Formatter]) -> None:
+    """Threads format their records at once, and one would have the time of another's."""
+    record, other = (
+        logging.makeLogRecord({"name": "shop", "levelname": "INFO", "msg": "hello", "created": time, "process": time})
+        for time in (1_800_000_000, 1_700_000_000)
+    )
+    assert {formatted(kind(), record, number, other) for number in range(100)} == {kind().format(record)}
