@@ -19,7 +19,6 @@ from applog.text import now, show_number
 SECONDS = 0.2  # to count
 MANY, MANY_SECONDS = 1000, 0.05  # files, of which a page is made in less time; what is counted is not counted again
 TRIED = 0.2  # of the time, to see how far counting will get
-MUCH = 0.1  # of the records, for a chart that begins before the first record
 BARS, MOST_BARS = 60, 120
 DAY = timedelta(days=1)
 STEPS = [
@@ -163,15 +162,8 @@ def count(logs: Sequence[RotatedLog], query: Query) -> Histogram:
     found = count_from(since, step, logs, query, zone, seconds * TRIED)
     # Where a clock was set back, the last record is not that of the last time.
     latest = max((time for time in found.levels if time <= now()), default=end)
-    # Nor is the first one that of the first time, where the clock was ahead.
-    totals = {time: levels.total() for time, levels in found.levels.items()}
-    early = sum(number for time, number in totals.items() if time < bucket(first, step, zone))
-    is_early = found.complete and early > MUCH * sum(totals.values())
-    if is_early:
-        first = max(filter(None, (min(totals), query.since)))
-    if is_early or not found.complete or latest > end:
+    if not found.complete or latest > end:
         end = max(end, latest)
-        begin = max(first, end - MOST_BARS * DAY)
         # Bars for as far as counting will get, with room for as many again.
         step = choose_step(max(begin, end - (end - found.stopped) / TRIED) if found.stopped else begin, end)
         begin = max(begin, end - MOST_BARS * step)
