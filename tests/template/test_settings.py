@@ -12,6 +12,7 @@ from servers import PRODUCTION
 
 CODE = """
 import json, sys
+import asgiref.sync, django.http  # as config does, on this system
 import django.core.exceptions, environs, dj_database_url  # before the system seems to be another one
 sys.platform = sys.argv[1]
 from config import settings
