@@ -22,7 +22,6 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from applog.rotation import os_files, own_file
@@ -133,7 +132,7 @@ class SharedFileHandler(Complaining, Reentrant, Retention):
                 own_file.write_whole(window.stream, data)  # another thread has looked meanwhile
                 return
             try:
-                self._while_busy(partial(self._look_and_put, created, data))
+                self._while_busy(self._look_and_put, created, data)
             finally:
                 self._put_waiting()
 
@@ -154,10 +153,10 @@ class SharedFileHandler(Complaining, Reentrant, Retention):
                 self._window = window
         self._put(created, data)
 
-    def _while_busy(self, work: Callable[[], None]) -> None:
+    def _while_busy(self, work: Callable[..., None], *args: Any) -> None:
         try:
             self._process_lock.busy = True
-            work()
+            work(*args)
         finally:
             try:
                 try:
@@ -191,7 +190,7 @@ class SharedFileHandler(Complaining, Reentrant, Retention):
                 if self._has_rotator():  # what it says must not be the reason to call it again
                     self._process_lock.retry_at = time.monotonic() + LOOK_SECONDS
                 try:
-                    self._while_busy(partial(self._look_and_put, created, data))
+                    self._while_busy(self._look_and_put, created, data)
                 except Exception as error:  # noqa: BLE001
                     self._complaints.lost(error)
 
