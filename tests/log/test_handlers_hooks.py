@@ -613,6 +613,41 @@ def test_a_formatter_may_rely_on_the_lock(log, make, cls, changed):
 
 
 @CLASSES
+def test_an_emit_that_one_handler_was_given_has_the_lock(log, make, cls):
+    """Without this, what somebody put in the place of a method is called by several threads at once."""
+    handler, busy, seen = make(cls, log, **options_of(cls)), [], []
+
+    def emit(line):
+        busy.append(line)
+        time.sleep(0.001)
+        seen.append(len(busy))
+        busy.pop()
+
+    write(handler, [0])
+    handler.emit = emit
+    threads = [threading.Thread(target=write, args=(handler, range(100))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [1] * 300
+    del handler.emit
+    write(handler, [1])
+    assert_each_once(log, range(2))
+
+
+@CLASSES
+def test_a_format_that_one_handler_was_given_counts_at_once(log, make, cls):
+    """Without this, what hides a secret is not asked for the half second until the next look at the file."""
+    handler = make(cls, log, **options_of(cls))
+    handler.setFormatter(logging.Formatter())
+    write(handler, [0])
+    handler.format = lambda _line: "hidden"
+    write(handler, [1])
+    assert text_of(log).splitlines()[1] == "hidden"
+
+
+@CLASSES
 def test_a_filter_of_one_handler_is_asked(log, make, cls):
     """Without this, what was put in the place of a method is ignored, and a secret is written."""
     handler = make(cls, log, **options_of(cls))

@@ -39,10 +39,8 @@ def list_rotated(
         for entry in entries:
             for period, number in find(entry.name):
                 path, own = entry.path, path_of(period, number)
-                if path.startswith(own) and path[len(own) :] in {"", PACKED}:
-                    with suppress(OSError):  # a link in a circle, or into a folder that is closed to us
-                        if entry.is_file():
-                            found.append(Rotated(period, number, path))
+                if path in (own, own + PACKED) and _is_file(entry):
+                    found.append(Rotated(period, number, path))
                     break
     return sorted(found)
 
@@ -236,6 +234,13 @@ class Retention(BaseRotatingHandler):
         `coming` are the bytes that one of them grows by.
         """
         return max(1, self.totalBytes - self._limit() - coming) if self.totalBytes > 0 else 0
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link in a circle, or into a folder that is closed to us
+        return False
 
 
 def _size(path: str) -> int:

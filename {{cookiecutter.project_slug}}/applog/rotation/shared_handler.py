@@ -44,7 +44,7 @@ class SharedFileHandler(Complaining, Reentrant, Retention):
     `rotate` may be overridden. With a `rotator`, late records go into the current file. Records call no other public
     method of rotation, so that overriding one has no effect on them.
 
-    Threads write at the same time. The handler's lock is held for a subclass that has its own `emit`, and for a
+    Threads write at the same time. The handler's lock is held for an `emit` that is not this class's, and for a
     formatter, unless its class is logging.Formatter, or itself says `reentrant = True`. A process may notice
     LOOK_SECONDS late that its file was removed: all kept files together have to take more than what is written then.
     The constructor raises LookupError or ValueError for an encoding that there is not, or that no line can be in.
@@ -67,7 +67,6 @@ class SharedFileHandler(Complaining, Reentrant, Retention):
         self.encoding = line_encoding(self.encoding)
         # As in logging.basicConfig, so that a character that the encoding lacks does not cost the record.
         self.errors = self.errors or "backslashreplace"
-        self._is_changed = type(self).emit is not SharedFileHandler.emit
         self._close_window()
         own_file.take_over_at_fork(self)
 
@@ -106,6 +105,8 @@ class SharedFileHandler(Complaining, Reentrant, Retention):
             with self.lock:
                 self._write_again(record, data, error, window.stream or self.stream)
 
+    emit.reentrant = True  # type: ignore[attr-defined]
+
     def _write_again(self, record: logging.LogRecord, data: bytes, error: Exception, stream: Any) -> None:
         """Open the file again if it was closed behind our back, as by a daemon."""
         self._close_window()
@@ -138,7 +139,7 @@ class SharedFileHandler(Complaining, Reentrant, Retention):
 
     def _look_and_put(self, created: float, data: bytes) -> None:
         self._close_window()  # for what is logged meanwhile
-        self._look_at_formatter()
+        self._look_at_hooks()
         exclusive = os_files.WINDOWS or self._has_rotator()
         try:
             self._look(created, len(data), exclusive=exclusive)
