@@ -4,9 +4,9 @@
 
 Speed: one process, then four at once, write 120-byte lines to a `logging.FileHandler` and to the handler in turn, some
 thousand at a time; the median of the ratios of such pairs is shown, because a busy moment of the machine hits both.
-Files rotate at 1 MiB, or every second. Safety: four processes write through at
-least 200 rotations by size, or for some seconds through one a second, and the lines are counted. Writes handlers.md and
-handlers.svg. Without concurrent-log-handler and loguru their rows are left out.
+The limits are a project's, 256 MiB and midnight; what a rotation takes is shown beside it. Safety: four processes write
+through at least 200 rotations by size, or for some seconds through one a second, and the lines are counted. Writes
+handlers.md and handlers.svg. Without concurrent-log-handler and loguru their rows are left out.
 """
 
 import argparse
@@ -34,7 +34,7 @@ LINE_BYTES = 120
 SUFFIX = "%Y-%m-%d_%H-%M-%S"
 STAMP = re.compile(r"(\d{10}\.\d{6}) (\d+)-(\d+) x*")
 BASELINE, RAW = "logging.FileHandler", "os.write"
-MIB = 1 << 20
+LIMIT, CEILING = 1 << 28, 1 << 32  # bytes of a file, and of all together, as in a project
 TAIL = 0.99  # of the delays above it, none is left out
 TOLERANCE = 0.1  # seconds
 
@@ -56,40 +56,45 @@ def size(limit):
     return {"maxBytes": limit, "backupCount": 2000, "encoding": "utf-8"}
 
 
-TIMED = {"when": "S", "backupCount": 2000, "encoding": "utf-8"}
-CEILING = 1 << 30  # bytes of all files together
-# name: (how it rotates, what makes the handler of a path and a limit in bytes)
+def timed(when):
+    """Return the options of rotation by time."""
+    return {"when": when, "backupCount": 2000, "encoding": "utf-8"}
+
+
+# name: (how it rotates, what makes the handler of a path, a limit in bytes, and the unit of time)
 CONTENDERS = {
     RAW: (None, None),
-    BASELINE: (None, lambda path, _: logging.FileHandler(path, encoding="utf-8")),
+    BASELINE: (None, lambda path, *_: logging.FileHandler(path, encoding="utf-8")),
     "logging WatchedFileHandler": (
         None,
-        lambda path, _: logging.handlers.WatchedFileHandler(path, encoding="utf-8"),
+        lambda path, *_: logging.handlers.WatchedFileHandler(path, encoding="utf-8"),
     ),
     "applog SharedRotatingFileHandler": (
         "size",
-        lambda path, limit: applog("SharedRotatingFileHandler")(path, totalBytes=CEILING, **size(limit)),
+        lambda path, limit, _: applog("SharedRotatingFileHandler")(path, totalBytes=CEILING, **size(limit)),
     ),
     "logging RotatingFileHandler": (
         "size",
-        lambda path, limit: logging.handlers.RotatingFileHandler(path, **size(limit)),
+        lambda path, limit, _: logging.handlers.RotatingFileHandler(path, **size(limit)),
     ),
     "concurrent-log-handler, size": (
         "size",
-        lambda path, limit: concurrent("ConcurrentRotatingFileHandler")(path, **size(limit)),
+        lambda path, limit, _: concurrent("ConcurrentRotatingFileHandler")(path, **size(limit)),
     ),
     "loguru, size": ("size", "loguru"),
     "applog SharedTimedRotatingFileHandler": (
         "time",
-        lambda path, limit: applog("SharedTimedRotatingFileHandler")(path, maxBytes=limit, totalBytes=CEILING, **TIMED),
+        lambda path, limit, when: applog("SharedTimedRotatingFileHandler")(
+            path, maxBytes=limit, totalBytes=CEILING, **timed(when)
+        ),
     ),
     "logging TimedRotatingFileHandler": (
         "time",
-        lambda path, _: logging.handlers.TimedRotatingFileHandler(path, **TIMED),
+        lambda path, _, when: logging.handlers.TimedRotatingFileHandler(path, **timed(when)),
     ),
     "concurrent-log-handler, time": (
         "time",
-        lambda path, _: concurrent("ConcurrentTimedRotatingFileHandler")(path, **TIMED),
+        lambda path, _, when: concurrent("ConcurrentTimedRotatingFileHandler")(path, **timed(when)),
     ),
     "loguru, time": ("time", "loguru"),
 }
@@ -102,7 +107,7 @@ def filler(writer):
     return "x" * (LINE_BYTES - len(f"1700000000.000000 {writer}-100000 \n"))
 
 
-def make_log(name, path, limit, writer):
+def make_log(name, path, limit, when, writer):
     """Return a function that logs the line of a number."""
     rotates, make = CONTENDERS[name]
     padding = filler(writer)
@@ -114,10 +119,10 @@ def make_log(name, path, limit, writer):
         from loguru import logger  # noqa: PLC0415 - only the workers that need it
 
         logger.remove()
-        rotation = limit if rotates == "size" else "1 second"
+        rotation = limit if rotates == "size" else "1 second" if when == "S" else "1 day"
         logger.add(path, format="{message}", rotation=rotation)
         return lambda number: logger.info(f"{time.time():.6f} {writer}-{number} {padding}")  # noqa: G004  loguru's own way
-    handler = make(path, limit)
+    handler = make(path, limit, when)
     handler.setFormatter(logging.Formatter("%(created).6f %(message)s"))
     logger = logging.getLogger(f"benchmark {name} {path}")
     logger.propagate = False
@@ -129,7 +134,7 @@ def make_log(name, path, limit, writer):
 def work(job):
     """Be one writer: each line of the input names the log that gets the next records; print when they were written."""
     logs = [
-        make_log(name, job["path"] + str(number), job["limit"], job["writer"])
+        make_log(name, job["path"] + str(number), job["limit"], job["when"], job["writer"])
         for number, name in enumerate(job["names"])
     ]
     for log in logs:
@@ -172,7 +177,7 @@ def fast(log, records, delays):
 
 def run(folder, processes, turns, **job):
     """Let `processes` writers log at once, to the log of each turn; return how long each took, and their results."""
-    job = {"path": str(folder / "bench.log"), "limit": MIB, "seconds": 0, **job}
+    job = {"path": str(folder / "bench.log"), "limit": LIMIT, "when": "midnight", "seconds": 0, **job}
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     writers = [
         subprocess.Popen(
@@ -263,7 +268,7 @@ def measure_safety(names, records, seconds):
         progress(f"safety: {name}")
         limit = 4 * records * LINE_BYTES // 240
         with tempfile.TemporaryDirectory() as folder:
-            limits = {"limit": limit, "seconds": seconds if rotates == "time" else 0}
+            limits = {"limit": limit, "when": "S", "seconds": seconds if rotates == "time" else 0}
             _, results = run(Path(folder), 4, [0], names=[name], records=records, **limits)
             lost, misfiled = count(Path(folder), rotates, results)
         written = sum(result["n"] for result in results)
