@@ -20,9 +20,9 @@ ROTATED = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)  # not frozen, which takes four times as long to make, as there may be thousands
 class LogFile:
-    """A file of a log as it was when it was looked at.
+    """A file of a log as it was when it was looked at. It does not change.
 
     Attributes:
         folder: the folder.
@@ -119,13 +119,16 @@ class Listing:
         for name, kind, *_ in entries:
             if name.endswith(".gz") and name.removesuffix(".gz") in names:  # just being written, or left by a crash
                 continue
-            with suppress(OSError):
+            try:
                 found.append((kind, self._look(name)))
+            except OSError:  # it is gone
+                continue
         # After a change of rotation there are files of both kinds: the kind that was written last is the newer one.
-        last: dict[str, datetime] = {}
-        for kind, file in found:
-            last[kind] = max(file.modified, last.get(kind, file.modified))
-        found.sort(key=lambda item: (item[0] == "current", last[item[0]], item[0]))
+        if len({kind for kind, _ in found} - {"current"}) > 1:
+            last: dict[str, datetime] = {}
+            for kind, file in found:
+                last[kind] = max(file.modified, last.get(kind, file.modified))
+            found.sort(key=lambda item: (item[0] == "current", last[item[0]], item[0]))
         return [file for _, file in found]
 
     def _look(self, name: str) -> LogFile:
