@@ -1,12 +1,10 @@
 """The histogram of the log's page: numbers of records by time and level, drawn as bars."""
 
-from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from itertools import accumulate
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -21,7 +19,6 @@ from applog.text import now, show_number
 SECONDS = 0.2  # to count
 MANY, MANY_SECONDS = 1000, 0.05  # files, of which a page is made in less time; what is counted is not counted again
 TRIED = 0.2  # of the time, to see how far counting will get
-FEW = 0.1  # of the records, which may have wrong times
 BARS, MOST_BARS = 60, 120
 DAY = timedelta(days=1)
 STEPS = [
@@ -165,12 +162,8 @@ def count(logs: Sequence[RotatedLog], query: Query) -> Histogram:
     found = count_from(since, step, logs, query, zone, seconds * TRIED)
     # Where a clock was set back, the last record is not that of the last time.
     latest = max((time for time in found.levels if time <= now()), default=end)
-    # Nor is the first one that of the first time, where the clock was ahead.
-    early = find_begin(found.levels, bucket(first, step, zone), max(end, latest)) if found.complete else None
-    if early or not found.complete or latest > end:
+    if not found.complete or latest > end:
         end = max(end, latest)
-        first = max(filter(None, (early or first, query.since)))
-        begin = max(first, end - MOST_BARS * DAY)
         # Bars for as far as counting will get, with room for as many again.
         step = choose_step(max(begin, end - (end - found.stopped) / TRIED) if found.stopped else begin, end)
         begin = max(begin, end - MOST_BARS * step)
@@ -203,20 +196,6 @@ def find_window(logs: Sequence[RotatedLog], query: Query) -> tuple[datetime | No
     last = query.until - timedelta(microseconds=1) if query.until else None  # a record made at `until` does not match
     end = min(time.astimezone(UTC) for time in (known[-1], now(), last) if time)
     return (begin, end) if begin <= end else (None, None)
-
-
-def find_begin(levels: Levels, first: datetime, end: datetime) -> datetime | None:
-    """Return the time of the earliest of all records up to `end`, if more than FEW of them are before `first`, or None.
-
-    Up to FEW that alone would double the time are left out, as a clock may have been wrong.
-    """
-    times = sorted(time for time in levels if time <= end)
-    numbers = list(accumulate(levels[time].total() for time in times))
-    early, few = bisect_left(times, first), FEW * sum(numbers[-1:])
-    if not early or numbers[early - 1] <= few:
-        return None
-    most = times[bisect_right(numbers, few)]
-    return most if (end - most) * 2 < end - times[0] else times[0]
 
 
 def choose_step(begin: datetime, end: datetime) -> timedelta:

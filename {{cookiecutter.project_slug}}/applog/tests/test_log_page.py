@@ -1190,17 +1190,6 @@ def test_a_level_that_was_typed_is_the_chosen_one(reader: Client, write: Write, 
     assert "&#x27;lOud&#x27; is not a level" in refused
 
 
-def test_a_clock_that_was_ahead_at_first_leaves_no_chart_empty(reader: Client, write: Write) -> None:
-    """The first record of a file is not always the earliest one."""
-    write("the clock is ahead", age=-86400)
-    for number in range(20):
-        write("set back", age=7200 - number * 60)
-    write("last", age=5)
-    page = show(reader)
-    assert counted(page).total() == 21
-    assert "Not in the chart: 1 record" in page
-
-
 def test_a_chart_without_records_says_how_far_it_looked(reader: Client, write: Write) -> None:
     """There may be some before the days that a chart has room for."""
     write("long ago", age=200 * 86400, level="CRITICAL")
