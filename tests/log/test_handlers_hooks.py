@@ -1,6 +1,7 @@
 """What their owner hangs into the handlers, and calls or sets by hand: nothing is lost, and it works as he expects."""
 
 import errno
+import functools
 import logging
 import logging.config
 import math
@@ -645,6 +646,32 @@ def test_a_format_that_one_handler_was_given_counts_at_once(log, make, cls):
     handler.format = lambda _line: "hidden"
     write(handler, [1])
     assert text_of(log).splitlines()[1] == "hidden"
+
+
+@CLASSES
+def test_a_filter_put_into_the_class_is_asked(log, make, cls, monkeypatch):
+    """Without this, what hides a secret for all handlers is not asked until the next look at the file."""
+    handler = make(cls, log, **options_of(cls))
+    write(handler, [0])
+    monkeypatch.setattr(logging.Filterer, "filter", lambda _handler, line: "n1n" not in line.getMessage())
+    write(handler, [1, 2])
+    assert_each_once(log, [0, 2])
+
+
+@CLASSES
+def test_an_emit_that_is_decorated_has_the_lock(log, make, cls):
+    """Without this, a wrapper that is not made for several threads takes over what `emit` says of itself."""
+    held, base = [], type(make(cls, log))
+
+    @functools.wraps(base.emit)
+    def emit(handler, line):
+        held.append(handler.lock._is_owned())  # noqa: SLF001
+        base.emit(handler, line)
+
+    handler = type("Own", (base,), {"emit": emit})(log, **options_of(cls))
+    write(handler, range(2))
+    handler.close()
+    assert held == [True] * 2
 
 
 @CLASSES

@@ -5,6 +5,7 @@ from typing import Any
 
 NONE: Any = object()  # in the place of a formatter
 FORMAT, FILTER = logging.Handler.format, logging.Handler.filter  # others' code may replace them
+IS_STANDARD = getattr(FILTER, "__code__", FORMAT.__code__).co_filename == logging.__file__  # or has done so already
 HOOKS = {"emit", "filter", "format", "formatter"}
 
 
@@ -22,11 +23,11 @@ class Reentrant(logging.Handler):
         """Set an attribute, which may be a method for this handler alone."""
         super().__setattr__(name, value)
         if name in HOOKS:
-            self._look_at_hooks()
+            self._is_plain, self._reentrant = False, NONE  # until the next look
 
     def handle(self, record: logging.LogRecord) -> Any:
         """Emit `record` if the filters let it pass."""
-        if self._is_plain and not self.filters:
+        if self._is_plain and type(self).filter is FILTER and not self.filters:
             self.emit(record)
             return record
         passed: Any = self.filter(record)
@@ -47,9 +48,9 @@ class Reentrant(logging.Handler):
         kind = type(formatter)
         is_known = kind is logging.Formatter or vars(kind).get("reentrant") is True
         self._reentrant = formatter if is_known and getattr(self.format, "__func__", None) is FORMAT else NONE
-        self._is_plain = is_reentrant(self.emit) and getattr(self.filter, "__func__", None) is FILTER
+        self._is_plain = is_reentrant(self.emit) and IS_STANDARD and getattr(self.filter, "__func__", None) is FILTER
 
 
 def is_reentrant(method: Any) -> bool:
     """Tell whether a method says that threads may call it at the same time."""
-    return getattr(method, "reentrant", None) is True
+    return getattr(method, "reentrant", None) is True and not hasattr(method, "__wrapped__")  # which inherits it
