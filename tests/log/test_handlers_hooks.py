@@ -1,7 +1,6 @@
 """What their owner hangs into the handlers, and calls or sets by hand: nothing is lost, and it works as he expects."""
 
 import errno
-import functools
 import logging
 import logging.config
 import math
@@ -12,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 
 import handler_scenes as scenes
@@ -31,6 +30,7 @@ from handler_support import (
     text_of,
     write,
 )
+from storm import PROJECT
 
 LIMITS = {"maxBytes": 250, "backupCount": 50}  # a file takes two lines of 100 bytes
 posix = pytest.mark.skipif(sys.platform == "win32", reason="pipes in the file system, fork and signals are of POSIX")
@@ -658,12 +658,37 @@ def test_a_filter_put_into_the_class_is_asked(log, make, cls, monkeypatch):
     assert_each_once(log, [0, 2])
 
 
+REDACTED = """
+import logging, sys
+sys.path.insert(0, sys.argv[1])
+
+
+def hide(_handler, line):
+    line.msg = "hidden"
+    return True
+
+
+logging.Filterer.filter = hide
+from applog.handlers import SharedRotatingFileHandler
+
+handler = SharedRotatingFileHandler(sys.argv[2], maxBytes=1 << 20, backupCount=1)
+for _ in range(2):
+    handler.handle(logging.makeLogRecord({"msg": "secret"}))
+"""
+
+
+def test_a_filter_that_was_replaced_before_is_asked(log):
+    """Without this, what hides a secret is taken for the standard library's own."""
+    subprocess.run([sys.executable, "-B", "-c", REDACTED, PROJECT, log], check=True)
+    assert log.read_text() == "hidden\n" * 2
+
+
 @CLASSES
 def test_an_emit_that_is_decorated_has_the_lock(log, make, cls):
     """Without this, a wrapper that is not made for several threads takes over what `emit` says of itself."""
     held, base = [], type(make(cls, log))
 
-    @functools.wraps(base.emit)
+    @wraps(base.emit)
     def emit(handler, line):
         held.append(handler.lock._is_owned())  # noqa: SLF001
         base.emit(handler, line)

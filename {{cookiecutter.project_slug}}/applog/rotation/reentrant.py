@@ -4,9 +4,15 @@ import logging
 from typing import Any
 
 NONE: Any = object()  # in the place of a formatter
-FORMAT, FILTER = logging.Handler.format, logging.Handler.filter  # others' code may replace them
-IS_STANDARD = getattr(FILTER, "__code__", FORMAT.__code__).co_filename == logging.__file__  # or has done so already
 HOOKS = {"emit", "filter", "format", "formatter"}
+
+
+def standard(method: Any) -> Any:
+    """Return a method of the standard library, or NONE if others' code has replaced it before this module's import."""
+    return method if getattr(method, "__globals__", None) is vars(logging) else NONE
+
+
+FORMAT, FILTER = standard(logging.Handler.format), standard(logging.Handler.filter)
 
 
 class Reentrant(logging.Handler):
@@ -48,7 +54,7 @@ class Reentrant(logging.Handler):
         kind = type(formatter)
         is_known = kind is logging.Formatter or vars(kind).get("reentrant") is True
         self._reentrant = formatter if is_known and getattr(self.format, "__func__", None) is FORMAT else NONE
-        self._is_plain = is_reentrant(self.emit) and IS_STANDARD and getattr(self.filter, "__func__", None) is FILTER
+        self._is_plain = is_reentrant(self.emit) and getattr(self.filter, "__func__", None) is FILTER
 
 
 def is_reentrant(method: Any) -> bool:
