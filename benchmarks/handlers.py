@@ -133,8 +133,9 @@ def make_log(name, path, limit, when, writer):
 
 def work(job):
     """Be one writer: each line of the input names the log that gets the next records; print when they were written."""
+    when = "S" if job["seconds"] else "midnight"
     logs = [
-        make_log(name, job["path"] + str(number), job["limit"], job["when"], job["writer"])
+        make_log(name, job["path"] + str(number), job["limit"], when, job["writer"])
         for number, name in enumerate(job["names"])
     ]
     for log in logs:
@@ -177,7 +178,7 @@ def fast(log, records, delays):
 
 def run(folder, processes, turns, **job):
     """Let `processes` writers log at once, to the log of each turn; return how long each took, and their results."""
-    job = {"path": str(folder / "bench.log"), "limit": LIMIT, "when": "midnight", "seconds": 0, **job}
+    job = {"path": str(folder / "bench.log"), "limit": LIMIT, "seconds": 0, **job}
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     writers = [
         subprocess.Popen(
@@ -268,7 +269,7 @@ def measure_safety(names, records, seconds):
         progress(f"safety: {name}")
         limit = 4 * records * LINE_BYTES // 240
         with tempfile.TemporaryDirectory() as folder:
-            limits = {"limit": limit, "when": "S", "seconds": seconds if rotates == "time" else 0}
+            limits = {"limit": limit, "seconds": seconds if rotates == "time" else 0}
             _, results = run(Path(folder), 4, [0], names=[name], records=records, **limits)
             lost, misfiled = count(Path(folder), rotates, results)
         written = sum(result["n"] for result in results)
