@@ -1,7 +1,6 @@
 """Each call of the system that the handlers make fails once, and then for good: nothing is raised or lost."""
 
 import errno
-import io
 import itertools
 import logging
 import os
@@ -24,7 +23,7 @@ CALLS = [
     (fcntl, "fcntl"),
     *((handlers.os_files.OwnFile, name) for name in ("read", "seek", "truncate")),
 ]
-OF_COMPRESSION = [*CALLS, (os, "fsync"), (os, "utime"), (handlers.os_files.OwnFile, "write"), (io, "FileIO")]
+OF_COMPRESSION = [*CALLS, (os, "fsync"), (os, "utime"), (handlers.os_files.OwnFile, "write")]
 OPTIONS = {
     "Size": ("SharedRotatingFileHandler", {"maxBytes": 100, "backupCount": 90, "totalBytes": 1 << 20}),
     "Time": ("SharedTimedRotatingFileHandler", {"when": "s", "maxBytes": 100, "totalBytes": 1 << 20}),

@@ -28,6 +28,7 @@ from handler_support import (
     assert_each_once,
     command,
     handlers,
+    needs_root,
     options_of,
     own_files,
     play,
@@ -49,6 +50,15 @@ def test_fork_in_the_middle_of_rotations(log, kind):
     """Without this, a worker that is forked at the wrong moment hangs at its first record."""
     assert play(scenes.fork_while_rotating, log, kind) == ""
     assert_each_once(log, range(1000, 1060))
+
+
+@KINDS
+def test_a_child_that_may_not_open_the_file_goes_on_with_it(log, kind):
+    """Without this, a server's workers lose their records, which are started as root and give up its rights."""
+    needs_root("only root can become another user")
+    [complaint] = play(scenes.fork_and_shut_the_folder, log, kind).splitlines()
+    assert "rotation delayed (0 lost so far)" in complaint
+    assert_each_once(log, range(10))
 
 
 @SIZES

@@ -47,7 +47,7 @@ if sys.platform == "win32":
     def _read_opener(path: str, _flags: int) -> int:
         return _open(path, _winapi.GENERIC_READ, SHARE_ALL, OPEN_EXISTING, os.O_RDONLY)
 
-    def _quiet_opener(path: str, _flags: int) -> int:
+    def _open_quiet(path: str) -> int:
         return _open(path, _winapi.GENERIC_READ, SHARE, OPEN_EXISTING, os.O_RDONLY)  # fails while another one writes
 
     def hold(_descriptor: int) -> bool:
@@ -87,9 +87,9 @@ else:
     def _open_new(path: str, like: os.stat_result | None) -> int:
         return _make(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, like)
 
-    def _quiet_opener(path: str, flags: int) -> int:
+    def _open_quiet(path: str) -> int:
         # What a link leads to is not for whoever may read the logs; nor is a pipe's writer waited for.
-        descriptor = os.open(path, flags | NO_LINK | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | NO_LINK | os.O_NONBLOCK)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -168,9 +168,9 @@ def open_log(path: str, like: os.stat_result | None = None, *, no_link: bool = F
     return open_to_append(path, like, flags)
 
 
-def open_quiet(path: str) -> io.FileIO:
+def open_quiet(path: str) -> OwnFile:
     """Open the file at `path` for reading, if no process can still write it. Raises OSError."""
-    return io.FileIO(path, "rb", opener=_quiet_opener)
+    return OwnFile(_open_quiet(path), "rb")
 
 
 def open_to_read(path: str) -> io.FileIO:

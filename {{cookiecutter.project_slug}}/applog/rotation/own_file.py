@@ -25,8 +25,12 @@ class OwnFile(FileIO):
     _to_close: int | None = None
 
     def __init__(self, descriptor: int, mode: str = "ab") -> None:
-        super().__init__(descriptor, mode, closefd=False)
-        self._to_close = descriptor
+        try:
+            super().__init__(descriptor, mode, closefd=False)
+        except OSError:  # such as of a folder
+            os.close(descriptor)
+            raise
+        self._descriptor = self._to_close = descriptor
         self._status: os.stat_result | None = None
         with suppress(OSError):  # on FAT drives, Python 3.12.0 does not tell
             self._status = os.fstat(descriptor)
@@ -35,10 +39,11 @@ class OwnFile(FileIO):
 
     def is_own(self) -> bool:
         """Tell whether the descriptor still is that of this file, as far as the system tells."""
+        return not self.closed and self._has_descriptor()
+
+    def _has_descriptor(self) -> bool:
         try:
-            status = os.fstat(self.fileno())
-        except ValueError:  # it is closed
-            return False
+            status = os.fstat(self._descriptor)
         except OSError as error:
             return error.errno != errno.EBADF
         # Wine does not know the device of a file that was renamed.
@@ -64,11 +69,19 @@ class OwnFile(FileIO):
         """Close the file, if it is still open."""
         descriptor, self._to_close = self._to_close, None  # not twice: what a signal's handler logs may close it, too
         if descriptor is not None:
-            is_own = self.is_own()
-            super().close()
-            if is_own:
-                with suppress(OSError):  # what was written is with the system already
-                    os.close(descriptor)
+            self._close()
+
+    def close_in_child(self) -> None:
+        """Close the file in a forked child, also where a thread of its parent was about to do so."""
+        self._to_close = None
+        self._close()
+
+    def _close(self) -> None:
+        is_own = self._has_descriptor()
+        super().close()
+        if is_own:
+            with suppress(OSError):  # what was written is with the system already
+                os.close(self._descriptor)
 
 
 @dataclass(slots=True)
@@ -148,11 +161,11 @@ def take_back(file: FileIO, done: int | None) -> NoReturn:
 
 # Threads write without a lock. To close a file while one is about to write to it is not safe, as its number may become
 # that of a database. So the last one closes it, by letting go of it. In a forked child the parent's threads never do.
-_shared: weakref.WeakSet[FileIO] = weakref.WeakSet()
+_shared: weakref.WeakSet[OwnFile] = weakref.WeakSet()
 _users: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
-def close_at_fork(file: FileIO) -> None:
+def close_at_fork(file: OwnFile) -> None:
     """Have a forked child close `file`, which a thread of this process uses."""
     _shared.add(file)
 
@@ -163,12 +176,13 @@ def take_over_at_fork(user: Any) -> None:
 
 
 def _inherit() -> None:
+    inherited = list(_shared)  # beforehand: what is taken over becomes one of them
     for user in list(_users):
         with suppress(Exception):  # what was not taken over is closed, and opened again
             user.take_over()
-    for file in list(_shared):
+    for file in inherited:
         with suppress(OSError):
-            file.close()
+            file.close_in_child()
 
 
 if sys.platform != "win32":
