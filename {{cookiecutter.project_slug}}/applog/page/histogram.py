@@ -18,6 +18,7 @@ from applog.text import now, show_number
 
 SECONDS = 0.2  # to count
 MANY, MANY_SECONDS = 1000, 0.05  # files, of which a page is made in less time; what is counted is not counted again
+ROUNDS = 3  # of counting, until bars are short enough for records that are not where the log's first one is
 TRIED = 0.2  # of the time, to see how far counting will get
 BARS, MOST_BARS = 60, 120
 DAY = timedelta(days=1)
@@ -152,9 +153,11 @@ def ordered(levels: Counter[str]) -> list[tuple[str, int]]:
 def count(logs: Sequence[RotatedLog], query: Query) -> Histogram:
     """Count the matching records of `logs`, or the newest of them if counting all takes longer than SECONDS."""
     first, end = find_window(logs, query)
-    if not (first and end):
+    if not end:
         return Histogram([])
-    begin = max(first, end - MOST_BARS * DAY)
+    is_known, oldest = bool(first), end - MOST_BARS * DAY
+    first = first or oldest
+    begin = max(first, oldest)
     step = choose_step(begin, end)
     seconds = SECONDS if sum(len(log.files()) for log in logs) < MANY else MANY_SECONDS
     zone = timezone.get_current_timezone()
@@ -170,6 +173,14 @@ def count(logs: Sequence[RotatedLog], query: Query) -> Histogram:
         since = begin if begin > first else query.since
         before = None if found.levels else found.older  # not from the end again, if there is nothing up to there
         found = count_from(since, step, logs, query, zone, seconds * (1 - TRIED), before)
+    if found.complete and not (is_known and most_are_from(bucket(begin, step, zone), found.levels)):
+        for _ in range(ROUNDS):
+            begin, previous = find_begin(found.levels, begin), step
+            step = choose_step(begin, end)
+            if step == previous:
+                break
+            found = count_from(query.since, step, logs, query, zone, seconds)
+        first = begin = max(begin, oldest)
     begin = max(filter(None, (begin, found.reached)))
     bars = make_bars(found.levels, begin, end, step) if found.levels and begin <= end else []
     # What is before `reached` is counted by its link.
@@ -182,7 +193,8 @@ def count(logs: Sequence[RotatedLog], query: Query) -> Histogram:
 def find_window(logs: Sequence[RotatedLog], query: Query) -> tuple[datetime | None, datetime | None]:
     """Return the times of the first and the last record that may match, in UTC, or None twice.
 
-    A record of the future, made while a clock was wrong, does not move the end. The first record may be the later one.
+    A record of the future, made while a clock was wrong, does not move the end. The first time is None where that of
+    the log's first record tells nothing, as it is later than the last one's, or than the time asked for.
     """
     times: set[datetime | None] = set()
     for log in logs:
@@ -195,7 +207,24 @@ def find_window(logs: Sequence[RotatedLog], query: Query) -> tuple[datetime | No
     begin = max(time.astimezone(UTC) for time in (known[0], query.since) if time)
     last = query.until - timedelta(microseconds=1) if query.until else None  # a record made at `until` does not match
     end = min(time.astimezone(UTC) for time in (known[-1], now(), last) if time)
-    return (begin, end) if begin <= end else (None, None)
+    if query.since and query.since > end:
+        return None, None
+    return begin if begin <= end else None, end
+
+
+def most_are_from(begin: datetime, levels: Levels) -> bool:
+    """Tell whether at least half of the records are from `begin` on."""
+    return sum(found.total() * (1 if time >= begin else -1) for time, found in levels.items()) >= 0
+
+
+def find_begin(levels: Levels, default: datetime) -> datetime:
+    """Return the time from which on there are 99 of 100 records: a clock may have been far behind for a moment."""
+    before, most = 0, sum(found.total() for found in levels.values()) / 100
+    for time in sorted(levels):
+        before += levels[time].total()
+        if before > most:
+            return time
+    return default
 
 
 def choose_step(begin: datetime, end: datetime) -> timedelta:

@@ -1062,6 +1062,21 @@ def test_a_clock_that_was_set_back_by_a_year_leaves_a_chart(reader: Client, writ
     assert "There is more" in page
 
 
+@pytest.mark.parametrize("last", [60, -40000])
+@pytest.mark.parametrize("query", [{}, {"until": "10m"}])
+def test_a_first_record_made_while_the_clock_was_ahead_leaves_a_chart(
+    reader: Client, write: Write, last: int, query: dict[str, str]
+) -> None:
+    """A chart that begins with it, or none at all, lacks nearly all records."""
+    write("ahead", age=-50000 if query or last < 0 else 100)
+    for number in range(200, 0, -1):
+        write("x", age=number * 60)
+    write("last", age=last)
+    page = show(reader, **query)
+    assert counted(page).total() >= (185 if query else 198)
+    assert len(re.findall(r"<th scope=\"row\">", page)) > 30
+
+
 @pytest.mark.parametrize("hours", [1, 3])
 def test_a_zone_whose_clocks_change_by_half_an_hour(
     reader: Client, files: dict[str, Path], settings: Any, hours: int
