@@ -61,6 +61,13 @@ def test_a_child_that_may_not_open_the_file_goes_on_with_it(log, kind):
     assert_each_once(log, range(10))
 
 
+@KINDS
+def test_a_child_does_not_move_the_end_of_what_its_parent_has_written(log, kind):
+    """Without this, a process whose record met a full disk cuts the one that its child has written since."""
+    assert "record lost (1 lost so far)" in play(scenes.fork_and_fill_quota, log, kind)
+    assert log.read_text(encoding="utf-8").endswith(f"n1n {'x' * 50} end\n")
+
+
 @SIZES
 @KINDS
 def test_signals_in_the_middle_of_anything(log, kind, full):

@@ -31,7 +31,7 @@ OPTIONS = {
 }
 DESCRIPTORS = Path("/proc/self/fd")
 storm.load_handlers()
-compression = importlib.import_module("applog.rotation.compression")
+compression, own_file = (importlib.import_module(f"applog.rotation.{name}") for name in ("compression", "own_file"))
 logger = logging.getLogger("app")
 logger.propagate = False
 logger.setLevel(logging.INFO)
@@ -263,6 +263,32 @@ def fork_and_shut_the_folder(log, kind):
         write(5, 10)
         os._exit(count_open(Path(log).parent) != 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def fork_and_fill_quota(log, kind):
+    """Have a child write between the moment when its parent's record meets the limit of a file, and its removal."""
+    start(log, kind)
+    write(0, 1)
+    (told, tell), (done, end) = os.pipe(), os.pipe()
+    child = os.fork()
+    if not child:
+        os.read(told, 1)
+        write(1, 2)
+        os._exit(0)
+    take_back = own_file.take_back
+
+    def take_back_late(*args):
+        os.write(tell, b"x")
+        os.waitpid(child, 0)
+        os.write(end, b"x")
+        take_back(*args)
+
+    own_file.take_back = take_back_late
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (Path(log).stat().st_size + 30, resource.RLIM_INFINITY))
+    write(2, 3)
+    assert os.read(done, 1)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
 def write_interrupted(log, kind, seconds):

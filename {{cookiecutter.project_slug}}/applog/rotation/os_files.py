@@ -117,11 +117,19 @@ else:
         os.close(descriptor)
         return high
 
-    def duplicate(file: OwnFile) -> OwnFile:
-        """Return another object of an open file, with a descriptor of its own. Raises OSError."""
-        other = OwnFile(raise_number(os.dup(file.fileno())))
+    def open_again(file: OwnFile, path: str) -> OwnFile | None:
+        """Open an open file once more, if it is an ordinary one, and at `path`. Raises OSError.
+
+        A duplicate would have the same offset, by which `own_file.take_back` knows the end of what it has written.
+        """
+        if not (file.is_ordinary and file.status_at(path)):
+            return None
+        other = OwnFile(raise_number(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | NO_LINK)))
         close_at_fork(other)
-        return other
+        if os.path.samestat(os.fstat(file.fileno()), os.fstat(other.fileno())) and hold(other.fileno()):
+            return other
+        other.close()  # it was rotated meanwhile
+        return None
 
     def adopt(descriptor: int, path: str, like: os.stat_result | None) -> None:
         """Give a new file the mode and owner of `like`; without, and as root, the folder's owner.

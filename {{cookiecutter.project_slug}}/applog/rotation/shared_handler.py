@@ -231,10 +231,10 @@ class SharedFileHandler(Complaining, Reentrant, Retention):
         self._roll(time.time())
 
     def take_over(self) -> None:
-        """Go on with the open file in a forked child. Raises OSError."""
+        """Open the open file anew in a forked child, which may lose the right to do so later. Raises OSError."""
         self._close_window()
         if self.stream and self.stream.is_own():
-            self.stream = os_files.duplicate(self.stream)
+            self.stream = os_files.open_again(self.stream, self.baseFilename) or self.stream
 
     def _close_files(self) -> None:
         self.stream = None
