@@ -263,10 +263,18 @@ def test_last_words_of_an_object_while_the_interpreter_ends(log, compress):
 
 
 @posix
-def test_files_are_compressed_between_forks(log):
-    """Without this, a process that forks each second never compresses anything."""
-    subprocess.run(command(scenes.fork_again_and_again, log, 0.4, 12), check=True, timeout=60)
-    assert len(list(log.parent.glob("django.log.*.gz"))) >= 5
+@pytest.mark.parametrize(("size", "files"), [(60, 5), (100_000, 1)])
+def test_files_are_compressed_between_forks(log, size, files):
+    """Without this, a process that forks each second never compresses anything, or only if each record needs a look."""
+    subprocess.run(command(scenes.fork_again_and_again, log, size, 0.4, 12), check=True, timeout=60)
+    assert len(list(log.parent.glob("django.log.*.gz"))) >= files
+
+
+@posix
+def test_a_fork_does_not_wake_what_is_closed(log):
+    """Without this, a thread works in a folder that the handler has nothing to do with any more."""
+    done = subprocess.run(command(scenes.fork_after_close, log), check=True, timeout=60, capture_output=True, text=True)
+    assert done.stdout == "MainThread\n"
 
 
 @CLASSES

@@ -182,6 +182,7 @@ FILTERS = {
     "--since 3h --until 1h": 1,
     "--since 2020-01-01 -n 1": 1,
     "--since 999999w": 5,
+    "--since 99999999999w": 5,
     "--level ERROR --grep grüße": 0,
 }
 COUNT = """

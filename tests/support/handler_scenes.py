@@ -134,9 +134,11 @@ def write_from_a_finalizer(log, *options):
     sys.modules["kept"] = Last()
 
 
-def fork_again_and_again(log, seconds, times):
+def fork_again_and_again(log, size, seconds, times):
     """Rotate, and fork each so many seconds, as a server does that starts programs."""
-    start(log, "Size", maxBytes=60, backupCount=50, compress=True)
+    handler = start(log, "Size", maxBytes=int(size), backupCount=50, compress=True)
+    write(0, 1)
+    handler.doRollover()
     for number in range(int(times)):
         write(number, number + 1)
         if not os.fork():
@@ -144,6 +146,18 @@ def fork_again_and_again(log, seconds, times):
         os.wait()
         write(number, number + 1)
         time.sleep(float(seconds))
+
+
+def fork_after_close(log):
+    """Fork once the handler is closed, and tell which threads there are."""
+    handler = start(log, "Size", compress=True)
+    write(0, 1)
+    handler.doRollover()
+    handler.close()
+    if not os.fork():
+        os._exit(0)
+    os.wait()
+    say(*(thread.name for thread in threading.enumerate()))
 
 
 def write_without_rights(log, kind, count, *limit):
@@ -253,12 +267,15 @@ def count_open(folder):
 
 
 def fork_and_shut_the_folder(log, kind):
-    """Fork, and have the child write after its parent has lost the right to open a file in the folder."""
-    start(log, kind)
+    """Fork, and have the child write after it has closed all but the handler's file, and may not open it any more."""
+    handler = start(log, kind)
     write(0, 5)
     Path(log).parent.chmod(0o700)
+    kept = handler.stream.fileno()
     child = os.fork()
     if not child:
+        os.closerange(3, kept)
+        os.closerange(kept + 1, 4096)
         give_up_root()
         write(5, 10)
         os._exit(count_open(Path(log).parent) != 1)

@@ -15,6 +15,7 @@ SLOW_PATTERN = gettext_lazy(
     "This regular expression takes too long. Write it with fewer repetitions, or search for text."
 )
 SECOND = 1000.0  # ms
+LONGEST = timedelta(days=1_000_000)
 EARLIEST, LATEST = datetime(1971, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # with room for any time zone
 
 _UNUSUAL = re.compile(r"[^ -~]+")
@@ -121,9 +122,10 @@ def now() -> datetime:
 
 
 def parse_age(text: str) -> timedelta | None:
-    """Return the time span of `text`, a number and s, m, h, d or w; None if it is something else."""
-    found = re.fullmatch(r"(\d{1,6})([smhdw])", text, re.ASCII)
-    return timedelta(**{UNITS[found[2]]: int(found[1])}) if found else None
+    """Return the time span of `text`, a number and s, m, h, d or w, or LONGEST; None if it is something else."""
+    found = re.fullmatch(r"(\d{1,20})([smhdw])", text, re.ASCII)
+    unit = timedelta(**{UNITS[found[2]]: 1}) if found else LONGEST
+    return min(int(found[1]), LONGEST // unit) * unit if found else None
 
 
 def parse_time(text: str) -> datetime:

@@ -73,8 +73,10 @@ class Compressor:
             self._thread.join(LOCK_SECONDS)
 
     def close(self) -> None:
-        """End the thread, and close its lock."""
+        """End the thread, which the next fork does not start again, and close its lock."""
         self.pause()
+        if not (self._thread and self._thread.is_alive()):
+            self._stop.clear()
         self._lock.close()
 
     def resume(self) -> None:
@@ -83,7 +85,7 @@ class Compressor:
             self.wake()
 
     def forget(self) -> None:
-        """Start again in a forked child, whose next look at the log is a `resume`, as its parent's."""
+        """Start again in a forked child, whose next look at the log is a `resume`."""
         was_paused, self._thread = self._stop.is_set(), None
         self._stop, self._waking = threading.Event(), threading.Lock()
         if was_paused:
@@ -186,10 +188,15 @@ def _pause_all() -> None:
         compressor.pause()
 
 
+def _resume_all() -> None:
+    for compressor in list(_compressors):
+        compressor.resume()
+
+
 def _forget_all() -> None:
     for compressor in list(_compressors):
         compressor.forget()
 
 
 if sys.platform != "win32":
-    os.register_at_fork(before=_pause_all, after_in_child=_forget_all)
+    os.register_at_fork(before=_pause_all, after_in_parent=_resume_all, after_in_child=_forget_all)

@@ -117,19 +117,23 @@ else:
         os.close(descriptor)
         return high
 
-    def open_again(file: OwnFile, path: str) -> OwnFile | None:
-        """Open an open file once more, if it is an ordinary one, and at `path`. Raises OSError.
+    def separate(file: OwnFile, path: str) -> OwnFile:
+        """Open an inherited file anew, under its number, or return it if it is no ordinary one at `path`. Raises OSError.
 
-        A duplicate would have the same offset, by which `own_file.take_back` knows the end of what it has written.
+        What is inherited has one offset with the parent's, by which `own_file.take_back` knows the end of its record.
         """
         if not (file.is_ordinary and file.status_at(path)):
-            return None
-        other = OwnFile(raise_number(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | NO_LINK)))
+            return file
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | NO_LINK)
+        try:
+            if not (os.path.samestat(os.fstat(file.fileno()), os.fstat(descriptor)) and hold(descriptor)):
+                return file  # it was rotated meanwhile
+            os.dup2(descriptor, file.fileno(), inheritable=False)
+        finally:
+            os.close(descriptor)
+        other = file.hand_over()
         close_at_fork(other)
-        if os.path.samestat(os.fstat(file.fileno()), os.fstat(other.fileno())) and hold(other.fileno()):
-            return other
-        other.close()  # it was rotated meanwhile
-        return None
+        return other
 
     def adopt(descriptor: int, path: str, like: os.stat_result | None) -> None:
         """Give a new file the mode and owner of `like`; without, and as root, the folder's owner.

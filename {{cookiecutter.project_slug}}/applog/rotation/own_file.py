@@ -76,6 +76,12 @@ class OwnFile(FileIO):
         self._to_close = None
         self._close()
 
+    def hand_over(self) -> Self:
+        """Return another object of the file, which in a forked child no thread of its parent can keep open."""
+        descriptor, self._to_close, self._descriptor = self._descriptor, None, -1
+        super().close()
+        return type(self)(descriptor)
+
     def _close(self) -> None:
         is_own = self._has_descriptor()
         super().close()

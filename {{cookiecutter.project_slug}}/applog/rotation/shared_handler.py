@@ -231,10 +231,10 @@ class SharedFileHandler(Complaining, Reentrant, Retention):
         self._roll(time.time())
 
     def take_over(self) -> None:
-        """Open the open file anew in a forked child, which may lose the right to do so later. Raises OSError."""
+        """Go on with the file in a forked child of root, which may lose the right to open it. Raises OSError."""
         self._close_window()
-        if self.stream and self.stream.is_own():
-            self.stream = os_files.open_again(self.stream, self.baseFilename) or self.stream
+        if os.geteuid() == 0 and self.stream and self.stream.is_own():
+            self.stream = os_files.separate(self.stream, self.baseFilename)
 
     def _close_files(self) -> None:
         self.stream = None
