@@ -242,6 +242,12 @@ def test_logs_that_do_not_exist_have_no_records(project, logs):
     assert "No records" in logs("stats").stdout
 
 
+def test_the_size_is_that_at_which_the_file_rotates(logs, monkeypatch):
+    """A file takes at most half of what all files may: who halves that must not read the former limit."""
+    monkeypatch.setenv("LOG_TOTAL_BYTES", "20000")
+    assert re.search(r"rotates .*at 9\.8.KB", logs("list").stdout)
+
+
 @unix
 def test_colours_in_a_terminal_and_nothing_else_that_controls_it(terminal):
     """Whoever can write into a log must not be able to write on the administrator's screen."""

@@ -108,6 +108,8 @@ def refusal(cookies_session, environment):
     [
         ("ALLOWED_HOSTS", None),
         ("ALLOWED_HOSTS", " , "),
+        ("ALLOWED_HOSTS", "https://www.example.com"),
+        ("ALLOWED_HOSTS", "example.com, example.com:8000"),
         ("DATABASE_URL", "nonsense"),
         ("DEBUG", "perhaps"),
         ("LOG_FILES", "sometimes"),
@@ -140,6 +142,12 @@ def test_a_bad_variable_stops_the_start_with_a_sentence(refusal, variable, value
     sentence = refusal(**{variable: value})
     assert sentence.startswith(f'Environment variable "{variable}" ')
     assert sentence.endswith(". The file .env.example explains each variable.")
+
+
+def test_two_kinds_of_tls_stop_the_start_with_a_sentence(refusal):
+    """The first mail would fail, perhaps that of an error."""
+    sentence = refusal(EMAIL_USE_SSL="true", EMAIL_USE_TLS="true")
+    assert sentence.startswith('Environment variable "EMAIL_USE_SSL" invalid: must be off, or EMAIL_USE_TLS. ')
 
 
 def test_an_env_file_that_cannot_be_read_stops_the_start_with_a_sentence(bake, environment):

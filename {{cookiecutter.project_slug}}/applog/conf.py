@@ -73,7 +73,8 @@ class ProjectLog(RotatedLog):
     @property
     def max_bytes(self) -> int | None:
         """The size at which the file is rotated, in bytes, or None if it is not rotated by size."""
-        return self.options.get("maxBytes") or None
+        limits = self.options.get("maxBytes", 0), self.options.get("totalBytes", 0) // 2
+        return min((limit for limit in limits if limit > 0), default=None)
 
     @property
     def kept(self) -> str:

@@ -47,7 +47,7 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/home.html", context)
 
 
-HOLDS = {"file": "every record from {level} up", "security_file": "what concerns security, once more"}
+HOLDS = {"file": "every record from {level} up{others}", "security_file": "what concerns security, once more"}
 
 
 def _handlers() -> dict[str, dict[str, Any]]:
@@ -59,7 +59,8 @@ def _holds(handler: str) -> str:
     """Say which records a handler writes."""
     loggers = settings.LOGGING.get("loggers", {}).items()
     writers = [name for name, options in loggers if handler in options.get("handlers", [])]
-    return HOLDS.get(handler, f"records of {', '.join(writers)}").format(level=settings.LOG_LEVEL)
+    others = ", of some loggers from another level" if settings.LOG_LEVELS else ""
+    return HOLDS.get(handler, f"records of {', '.join(writers)}").format(level=settings.LOG_LEVEL, others=others)
 
 
 def log_files() -> list[dict[str, str]]:
@@ -84,7 +85,8 @@ def rotation_sentence() -> str:
         return "Log files are off: records go to the console."
     if "maxBytes" not in handler:
         return "By another program, such as logrotate."
-    size, total = filesizeformat(handler["maxBytes"]), filesizeformat(handler["totalBytes"])
+    limit, most = handler["maxBytes"], handler["totalBytes"]
+    size, total = filesizeformat(min(limit, most // 2)), filesizeformat(most)
     if "when" in handler:
         return f"At midnight ({settings.TIME_ZONE}) or {size}, {handler['backupCount']} days and {total} are kept."
     return f"At {size}, {handler['backupCount']} old files are kept."

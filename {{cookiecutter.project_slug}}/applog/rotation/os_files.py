@@ -118,7 +118,7 @@ else:
         return high
 
     def separate(file: OwnFile, path: str) -> OwnFile:
-        """Open an inherited file anew, under its number, or return it if it is no ordinary one at `path`. Raises OSError.
+        """Open an inherited file anew, under its number; return it if it is no ordinary one at `path`. Raises OSError.
 
         What is inherited has one offset with the parent's, by which `own_file.take_back` knows the end of its record.
         """

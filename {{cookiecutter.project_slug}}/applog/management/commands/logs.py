@@ -105,7 +105,7 @@ class Command(BaseCommand):
         parser.register("action", None, StoreOnce)  # of options that name none
         names = ", ".join(project_logs())
         parser.add_argument(
-            "what", nargs="*", help=f"{', '.join(ACTIONS)} (by default show), and names of logs: {names} (all)"
+            "what", nargs="*", help=f"{', '.join(ACTIONS)} (by default show), and logs (by default all): {names}"
         )
         parser.add_argument("-n", "--lines", type=int, help=f"records, by default {LINES}, or all since --since")
         parser.add_argument("-f", "--follow", action="store_true", help="and records that are added, until Ctrl+C")
