@@ -123,7 +123,7 @@ def now() -> datetime:
 
 def parse_age(text: str) -> timedelta | None:
     """Return the time span of `text`, a number and s, m, h, d or w, or LONGEST; None if it is something else."""
-    found = re.fullmatch(r"(\d{1,20})([smhdw])", text, re.ASCII)
+    found = re.fullmatch(r"(\d{1,12})([smhdw])", text, re.ASCII)
     unit = timedelta(**{UNITS[found[2]]: 1}) if found else LONGEST
     return min(int(found[1]), LONGEST // unit) * unit if found else None
 

@@ -152,17 +152,15 @@ def ordered(levels: Counter[str]) -> list[tuple[str, int]]:
 
 def count(logs: Sequence[RotatedLog], query: Query) -> Histogram:
     """Count the matching records of `logs`, or the newest of them if counting all takes longer than SECONDS."""
-    first, end = find_window(logs, query)
+    known, end = find_window(logs, query)
     if not end:
         return Histogram([])
-    is_known, oldest = bool(first), end - MOST_BARS * DAY
-    first = first or oldest
-    begin = max(first, oldest)
+    oldest = end - MOST_BARS * DAY
+    begin = max(first := known or oldest, oldest)
     step = choose_step(begin, end)
     seconds = SECONDS if sum(len(log.files()) for log in logs) < MANY else MANY_SECONDS
     zone = timezone.get_current_timezone()
-    since = begin if begin > first else query.since
-    found = count_from(since, step, logs, query, zone, seconds * TRIED)
+    found = count_from(begin if begin > first else query.since, step, logs, query, zone, seconds * TRIED)
     # Where a clock was set back, the last record is not that of the last time.
     latest = max((time for time in found.levels if time <= now()), default=end)
     if not found.complete or latest > end:
@@ -173,7 +171,7 @@ def count(logs: Sequence[RotatedLog], query: Query) -> Histogram:
         since = begin if begin > first else query.since
         before = None if found.levels else found.older  # not from the end again, if there is nothing up to there
         found = count_from(since, step, logs, query, zone, seconds * (1 - TRIED), before)
-    if found.complete and not (is_known and most_are_from(bucket(begin, step, zone), found.levels)):
+    if found.complete and not (known and most_are_from(bucket(begin, step, zone), found.levels)):
         for _ in range(ROUNDS):
             begin, previous = find_begin(found.levels, begin), step
             step = choose_step(begin, end)
@@ -184,8 +182,8 @@ def count(logs: Sequence[RotatedLog], query: Query) -> Histogram:
     begin = max(filter(None, (begin, found.reached)))
     bars = make_bars(found.levels, begin, end, step) if found.levels and begin <= end else []
     # What is before `reached` is counted by its link.
-    known = sum(levels.total() for time, levels in found.levels.items() if not found.reached or time >= found.reached)
-    outside = max(0, known - sum(bar.levels.total() for bar in bars))
+    counted = sum(levels.total() for time, levels in found.levels.items() if not found.reached or time >= found.reached)
+    outside = max(0, counted - sum(bar.levels.total() for bar in bars))
     reached = begin if first < begin <= end else None
     return Histogram(bars, reached, found.complete and begin == first, outside=outside)
 
