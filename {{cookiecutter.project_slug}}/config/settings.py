@@ -39,8 +39,7 @@ long_enough = validate.Length(min=0 if DEBUG else 50, error="must have 50 charac
 SECRET_KEY = env.str("SECRET_KEY", validate=long_enough)
 SECRET_KEY_FALLBACKS = [key for key in env.list("SECRET_KEY_FALLBACKS", default=[], subcast=str.strip) if key]
 names_only = validate.Regexp(r"([^/:[]|\[[^]]*\])*$", error="must be host names, without scheme and port")
-hosts = env.str("ALLOWED_HOSTS", default="", validate=names_only).split(",")
-ALLOWED_HOSTS = [host.strip() for host in hosts if host.strip()]
+ALLOWED_HOSTS = [host.strip() for host in env.str("ALLOWED_HOSTS", "", validate=names_only).split(",") if host.strip()]
 if not (DEBUG or ALLOWED_HOSTS):
     message = 'Environment variable "ALLOWED_HOSTS" not set; it is needed unless DEBUG is on'
     raise EnvError(message)
@@ -225,14 +224,15 @@ STORAGES = {
 
 # E-mail: printed to the console while DEBUG is on. https://docs.djangoproject.com/en/stable/topics/email/
 
-not_with_tls = validate.NoneOf([env.bool("EMAIL_USE_TLS", False) or None], error="must be off, or EMAIL_USE_TLS")
+use_tls = env.bool("EMAIL_USE_TLS", default=False)
+not_with_tls = validate.NoneOf([True] if use_tls else [], error="must be off, or EMAIL_USE_TLS")
 # % if cookiecutter.django_version == "5.2"
 EMAIL_BACKEND = f"django.core.mail.backends.{'console' if DEBUG else 'smtp'}.EmailBackend"
 EMAIL_HOST = env.str("EMAIL_HOST", default="localhost")
 EMAIL_PORT = env.int("EMAIL_PORT", default=25)
 EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
 EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
-EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=False)
+EMAIL_USE_TLS = use_tls
 EMAIL_USE_SSL = env.bool("EMAIL_USE_SSL", default=False, validate=not_with_tls)
 EMAIL_TIMEOUT = 10  # seconds
 # % else
@@ -241,7 +241,7 @@ smtp = {
     "port": env.int("EMAIL_PORT", default=25),
     "username": env.str("EMAIL_HOST_USER", default=""),
     "password": env.str("EMAIL_HOST_PASSWORD", default=""),
-    "use_tls": env.bool("EMAIL_USE_TLS", default=False),
+    "use_tls": use_tls,
     "use_ssl": env.bool("EMAIL_USE_SSL", default=False, validate=not_with_tls),
     "timeout": 10,  # seconds
 }

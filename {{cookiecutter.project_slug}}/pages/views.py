@@ -14,7 +14,7 @@ from django.template.defaultfilters import filesizeformat
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from applog.conf import used_handlers
+from applog.conf import ProjectLog, used_handlers
 
 logger = logging.getLogger(__name__)
 
@@ -83,10 +83,9 @@ def rotation_sentence() -> str:
     handler = _handlers().get("file")
     if handler is None:
         return "Log files are off: records go to the console."
-    if "maxBytes" not in handler:
+    if not (limit := ProjectLog(handler).max_bytes):
         return "By another program, such as logrotate."
-    limit, most = handler["maxBytes"], handler["totalBytes"]
-    size, total = filesizeformat(min(limit, most // 2)), filesizeformat(most)
+    size, total = filesizeformat(limit), filesizeformat(handler["totalBytes"])
     if "when" in handler:
         return f"At midnight ({settings.TIME_ZONE}) or {size}, {handler['backupCount']} days and {total} are kept."
     return f"At {size}, {handler['backupCount']} old files are kept."

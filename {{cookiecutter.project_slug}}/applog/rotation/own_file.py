@@ -22,7 +22,7 @@ class OwnFile(FileIO):
     That one is not closed by `close`. On Unix, `os_files.raise_number` keeps the numbers apart to begin with.
     """
 
-    _to_close: int | None = None
+    _is_held = False
 
     def __init__(self, descriptor: int, mode: str = "ab") -> None:
         try:
@@ -30,7 +30,7 @@ class OwnFile(FileIO):
         except OSError:  # such as of a folder
             os.close(descriptor)
             raise
-        self._descriptor = self._to_close = descriptor
+        self._descriptor, self._is_held = descriptor, True
         self._status: os.stat_result | None = None
         with suppress(OSError):  # on FAT drives, Python 3.12.0 does not tell
             self._status = os.fstat(descriptor)
@@ -67,18 +67,18 @@ class OwnFile(FileIO):
 
     def close(self) -> None:
         """Close the file, if it is still open."""
-        descriptor, self._to_close = self._to_close, None  # not twice: what a signal's handler logs may close it, too
-        if descriptor is not None:
+        is_held, self._is_held = self._is_held, False  # once: what a signal's handler logs may close it, too
+        if is_held:
             self._close()
 
     def close_in_child(self) -> None:
         """Close the file in a forked child, also where a thread of its parent was about to do so."""
-        self._to_close = None
+        self._is_held = False
         self._close()
 
     def hand_over(self) -> Self:
         """Return another object of the file, which in a forked child no thread of its parent can keep open."""
-        descriptor, self._to_close, self._descriptor = self._descriptor, None, -1
+        descriptor, self._descriptor, self._is_held = self._descriptor, -1, False
         super().close()
         return type(self)(descriptor)
 
